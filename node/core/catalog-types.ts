@@ -1,0 +1,294 @@
+/**
+ * What the catalog keeps and what it can be asked: rows, commands (replicated) and queries (read).
+ *
+ * Field names are on disk and on the wire: append-only. Times are wall-clock ms of the proposer; the state
+ * machine makes them non-decreasing per key. Every id is lower-case hex.
+ */
+
+/** How one blob's ciphertext is cut into shards, and who holds them. */
+export interface ShardedBlob {
+  readonly kind: 'sharded'
+  readonly blobId: string
+  /** Ciphertext bytes, authentication tags included, padding excluded. */
+  readonly bytes: number
+  readonly code: string
+  readonly dataShards: number
+  readonly parityShards: number
+  readonly cellBytes: number
+  /** Encode attempt; shards of different generations are never mixed. */
+  readonly generation: number
+  /** Holder of shard i; length dataShards + parityShards. Nodes may repeat when failure domains ran short. */
+  readonly holders: readonly string[]
+}
+
+/** A small blob: its ciphertext lies in the catalog itself, as often as the group has replicas. */
+export interface InlineBlob {
+  readonly kind: 'inline'
+  readonly blobId: string
+  readonly bytes: number
+  readonly data: Uint8Array
+}
+
+export type Blob = ShardedBlob | InlineBlob
+
+/** A run of an object's plaintext that lies in one blob; the object is the concatenation of its extents. */
+export interface Extent {
+  readonly blobId: string
+  /** Plaintext bytes. */
+  readonly bytes: number
+  /** S3 part number for objects that were uploaded in parts. */
+  readonly partNumber?: number
+  readonly etag?: string
+  readonly checksum?: Checksum
+}
+
+export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256'
+
+export interface Checksum {
+  readonly algorithm: ChecksumAlgorithm
+  /** COMPOSITE: checksum of the parts' checksums, rendered with `-<parts>`. */
+  readonly type: 'FULL_OBJECT' | 'COMPOSITE'
+  /** Base64, without the part count. */
+  readonly value: string
+}
+
+/** The data key of an object version, wrapped by its bucket's key. */
+export interface WrappedKey {
+  /** Names algorithm and wrapping key, for example `aes-256-gcm/<bucketId>`. */
+  readonly wrapping: string
+  readonly bytes: Uint8Array
+}
+
+/** What a client said about an object, and what it gets back with it. */
+export interface ObjectMetadata {
+  /** `x-amz-meta-*` without the prefix, lower-case names. */
+  readonly user: Readonly<Record<string, string>>
+  /** content-type, cache-control, content-disposition, content-encoding, content-language, expires: lower-case names. */
+  readonly system: Readonly<Record<string, string>>
+}
+
+/** An object version as stored. */
+export interface Version {
+  readonly versionId: string
+  readonly key: string
+  readonly bytes: number
+  /** Without quotes; `<md5>` or `<md5 of md5s>-<parts>`. */
+  readonly etag: string
+  readonly modifiedMs: number
+  readonly ownerId: string
+  readonly metadata: ObjectMetadata
+  readonly checksum?: Checksum
+  readonly extents: readonly Extent[]
+  readonly dataKey: WrappedKey
+  /** Plaintext bytes of one authenticated segment. */
+  readonly segmentBytes: number
+}
+
+/** A multipart upload in progress. */
+export interface Upload {
+  readonly uploadId: string
+  readonly key: string
+  readonly startedMs: number
+  readonly ownerId: string
+  readonly metadata: ObjectMetadata
+  readonly dataKey: WrappedKey
+  readonly segmentBytes: number
+  /** What the client announced at creation; undefined: none. */
+  readonly checksum?: Pick<Checksum, 'algorithm' | 'type'>
+}
+
+export interface Part {
+  readonly partNumber: number
+  readonly blobId: string
+  readonly bytes: number
+  readonly etag: string
+  readonly modifiedMs: number
+  readonly checksum?: Checksum
+}
+
+/** Conditions on the current version of a key. ETags without quotes; `*`: any. */
+export interface WriteConditions {
+  readonly ifMatch?: string
+  readonly ifNoneMatch?: '*'
+}
+
+/** Replicated commands; each is applied by exactly one catalog group (the bucket ones by every group). */
+export type CatalogCommand =
+  | { readonly kind: 'open-bucket'; readonly bucketId: string }
+  /** Refuses when objects or uploads exist in this group; afterwards writes to the bucket are refused. */
+  | { readonly kind: 'close-bucket'; readonly bucketId: string }
+  | { readonly kind: 'drop-bucket'; readonly bucketId: string }
+  | {
+      readonly kind: 'put-version'
+      readonly bucketId: string
+      readonly version: Version
+      readonly blobs: readonly Blob[]
+      readonly conditions: WriteConditions
+    }
+  | {
+      readonly kind: 'delete-object'
+      readonly bucketId: string
+      readonly key: string
+      readonly nowMs: number
+      readonly conditions: WriteConditions
+    }
+  | { readonly kind: 'create-upload'; readonly bucketId: string; readonly upload: Upload }
+  | {
+      readonly kind: 'put-part'
+      readonly bucketId: string
+      readonly key: string
+      readonly uploadId: string
+      readonly part: Part
+      readonly blob: Blob
+    }
+  | {
+      readonly kind: 'complete-upload'
+      readonly bucketId: string
+      readonly key: string
+      readonly uploadId: string
+      /** In the client's order, which must ascend. */
+      readonly parts: readonly {
+        readonly partNumber: number
+        readonly etag: string
+        readonly checksum?: string
+      }[]
+      readonly versionId: string
+      readonly etag: string
+      readonly checksum?: Checksum
+      readonly nowMs: number
+      /** All parts but the last must have at least so many bytes (a limit of S3, passed in so that tests can lower it). */
+      readonly partBytesMin: number
+      readonly conditions: WriteConditions
+    }
+  | {
+      readonly kind: 'abort-upload'
+      readonly bucketId: string
+      readonly key: string
+      readonly uploadId: string
+    }
+  /** A shard has moved or was rebuilt: durable at `to`. Refused unless holder and generation are as expected. */
+  | {
+      readonly kind: 'relocate-shard'
+      readonly blobId: string
+      readonly generation: number
+      readonly shardIndex: number
+      readonly from: string
+      readonly to: string
+    }
+  /** Fences blobs that no row refers to: a later put-version or put-part naming one of them is refused. */
+  | { readonly kind: 'abandon-blobs'; readonly blobIds: readonly string[]; readonly nowMs: number }
+  /** Every holder has confirmed the deletion. */
+  | { readonly kind: 'forget-garbage'; readonly blobIds: readonly string[] }
+
+/** Replies by command kind; errors travel as ClusterError codes in `{ error }`. */
+export interface CatalogReplies {
+  'open-bucket': Record<string, never>
+  'close-bucket': Record<string, never>
+  'drop-bucket': Record<string, never>
+  'put-version': { versionId: string; modifiedMs: number; replaced: boolean }
+  'delete-object': { existed: boolean }
+  'create-upload': Record<string, never>
+  'put-part': { modifiedMs: number }
+  'complete-upload': {
+    versionId: string
+    etag: string
+    bytes: number
+    modifiedMs: number
+    checksum?: Checksum
+  }
+  'abort-upload': Record<string, never>
+  'relocate-shard': Record<string, never>
+  /** The blobs that a row refers to after all: they were not fenced. */
+  'abandon-blobs': { referenced: string[] }
+  'forget-garbage': Record<string, never>
+}
+
+/** Reads, served by the group's leader after a read barrier. */
+export type CatalogQuery =
+  | {
+      readonly kind: 'find-object'
+      readonly bucketId: string
+      readonly key: string
+      /** Which blobs to return with it: of the extents that overlap this plaintext range, or none. */
+      readonly blobsFor:
+        | { readonly firstByte: number; readonly lastByte: number }
+        | 'all'
+        | 'none'
+        | { readonly partNumber: number }
+    }
+  | {
+      readonly kind: 'list-objects'
+      readonly bucketId: string
+      readonly prefix: string
+      readonly delimiter: string
+      /** Exclusive lower bound: a key, or a common prefix that was already returned. */
+      readonly after: string
+      readonly limit: number
+    }
+  | {
+      readonly kind: 'list-uploads'
+      readonly bucketId: string
+      readonly prefix: string
+      readonly delimiter: string
+      readonly afterKey: string
+      readonly afterUploadId: string
+      readonly limit: number
+    }
+  | {
+      readonly kind: 'list-parts'
+      readonly bucketId: string
+      readonly key: string
+      readonly uploadId: string
+      readonly afterPartNumber: number
+      readonly limit: number
+    }
+  | {
+      readonly kind: 'find-upload'
+      readonly bucketId: string
+      readonly key: string
+      readonly uploadId: string
+    }
+  /** For scrub and garbage collection on nodes: which of these blobs are referred to, and by which holders. */
+  | { readonly kind: 'find-blobs'; readonly blobIds: readonly string[] }
+
+export interface ListedObject {
+  readonly key: string
+  readonly versionId: string
+  readonly bytes: number
+  readonly etag: string
+  readonly modifiedMs: number
+  readonly ownerId: string
+  readonly checksum?: Checksum
+}
+
+export interface ListedUpload {
+  readonly key: string
+  readonly uploadId: string
+  readonly startedMs: number
+  readonly ownerId: string
+  readonly checksum?: Pick<Checksum, 'algorithm' | 'type'>
+}
+
+/** Entries and common prefixes in one byte-ordered run; `truncated`: more exist beyond the last of them. */
+export interface Page<T> {
+  readonly items: readonly T[]
+  readonly commonPrefixes: readonly string[]
+  readonly truncated: boolean
+}
+
+export interface CatalogAnswers {
+  /** `undefined` object: no such key in an existing bucket. A bucket that this group does not know: NoSuchBucket. */
+  'find-object': { version: Version | undefined; blobs: readonly Blob[] }
+  'list-objects': Page<ListedObject>
+  'list-uploads': Page<ListedUpload>
+  'list-parts': { upload: Upload; parts: readonly Part[]; truncated: boolean }
+  'find-upload': { upload: Upload; parts: readonly Part[] }
+  'find-blobs': {
+    blobs: readonly {
+      blobId: string
+      state: 'referenced' | 'garbage' | 'abandoned' | 'unknown'
+      holders: readonly string[]
+      generation: number
+    }[]
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The world as the services see it: clock, randomness, rows, network.
+ *
+ * `io/` implements these interfaces for real machines, `test/sim` for seeded simulation.
+ * Nothing here knows Raft, shards or S3.
+ */
+
+/** Monotonic and wall time. Pure cores never see this: they get `nowMs` as an argument. */
+export interface Clock {
+  /** Monotonic milliseconds since an arbitrary origin; for timeouts and intervals. */
+  monotonicMs(): number
+  /** Wall-clock milliseconds since the Unix epoch; for records that people read. */
+  wallMs(): number
+  /** Calls `run` once after `delayMs`; the returned function cancels it. */
+  after(delayMs: number, run: () => void): () => void
+}
+
+/** Uniform random numbers; cryptographic in production, seeded in the simulator. */
+export interface Random {
+  /** A float in [0, 1). */
+  float(): number
+  /** `count` random bytes as lower-case hex. */
+  hex(count: number): string
+}
+
+/** One row: keys are UTF-8 strings ordered by their bytes, values are opaque bytes. */
+export interface Row {
+  readonly key: string
+  readonly value: Uint8Array
+}
+
+/** `value === undefined` deletes the row. */
+export interface RowMutation {
+  readonly key: string
+  readonly value: Uint8Array | undefined
+}
+
+/** Half-open key range `[gte, lt)`, at most `limit` rows, in byte order (or reversed). */
+export interface RowRange {
+  readonly gte: string
+  readonly lt: string
+  readonly limit?: number
+  readonly reverse?: boolean
+}
+
+/** A consistent view of rows, closed by its owner. */
+export interface RowSnapshot {
+  scan(range: RowRange): AsyncIterable<Row>
+  close(): Promise<void>
+}
+
+/**
+ * Ordered rows on one machine. One store per node, shared by all groups, so that one fsync
+ * makes the writes of many groups durable (group commit).
+ */
+export interface RowStore {
+  getSync(key: string): Uint8Array | undefined
+  scan(range: RowRange): AsyncIterable<Row>
+  snapshot(): RowSnapshot
+  /**
+   * Applies all mutations atomically. Resolves when they are durable (`durable: true`: after fsync, group
+   * committed with other callers) or visible (`durable: false`; they become durable with any later durable write,
+   * in order). A failed fsync rejects every later write: the process must stop.
+   */
+  write(mutations: readonly RowMutation[], options: { durable: boolean }): Promise<void>
+  close(): Promise<void>
+}
+
+/** Identifies a node or gateway in the registry, for example `by-1`; also the name in metrics and logs. */
+export type NodeId = string
+
+/** Liveness and address of a peer as this process sees it, never agreed on. */
+export interface PeerState {
+  readonly nodeId: NodeId
+  readonly up: boolean
+  /** Smoothed round-trip time in ms; undefined until measured. */
+  readonly rttMs: number | undefined
+}
