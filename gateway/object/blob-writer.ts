@@ -62,7 +62,8 @@ export class BlobWriter {
       await this.#sendStripes(blob, geometry, sinks)
       await this.#rebuildFailed(geometry, sinks, placement)
       const verdict = judgeHolders(this.#cluster, pool, placement.holders)
-      if (!verdict.acknowledge) throw new ClusterError('WriteQuorumUnavailable', `the write ended: ${verdict.reason}`)
+      if (!verdict.acknowledge)
+        throw new ClusterError('WriteQuorumUnavailable', `the write ended: ${verdict.reason}`)
     } catch (error) {
       this.#abandon(sinks)
       throw error
@@ -91,7 +92,16 @@ export class BlobWriter {
     const { pool, blobId, groupId, signal } = blob
     const { code, dataShards, parityShards, cellBytes } = pool
     return placement.holders.map((holder, shardIndex) => {
-      const header = { blobId, shardIndex, groupId, code, dataShards, parityShards, cellBytes, generation: FIRST_GENERATION }
+      const header = {
+        blobId,
+        shardIndex,
+        groupId,
+        code,
+        dataShards,
+        parityShards,
+        cellBytes,
+        generation: FIRST_GENERATION,
+      }
       return new ShardSink(this.#cluster.caller, {
         header,
         holder,
@@ -127,7 +137,8 @@ export class BlobWriter {
     } finally {
       await Promise.all(inFlight)
     }
-    if (stripe !== geometry.stripeCount) throw new ClusterError('Internal', 'the body ended before its announced length')
+    if (stripe !== geometry.stripeCount)
+      throw new ClusterError('Internal', 'the body ended before its announced length')
     refuseLost(sinks, geometry)
   }
 
@@ -156,7 +167,11 @@ export class BlobWriter {
   }
 
   /** Shards whose holder failed midway: a substitute computes them from the others and seals them. */
-  async #rebuildFailed(geometry: Geometry, sinks: readonly ShardSink[], placement: BlobPlacement): Promise<void> {
+  async #rebuildFailed(
+    geometry: Geometry,
+    sinks: readonly ShardSink[],
+    placement: BlobPlacement,
+  ): Promise<void> {
     const failed = sinks.filter((sink) => !sink.sealed)
     await Promise.all(
       failed.map(async (sink) => {
@@ -164,9 +179,13 @@ export class BlobWriter {
         for (;;) {
           const target = placement.substitute(shardIndex)
           if (target === undefined) {
-            throw new ClusterError('WriteQuorumUnavailable', 'a holder failed and none is left to replace it', {
-              cause: sink.failure,
-            })
+            throw new ClusterError(
+              'WriteQuorumUnavailable',
+              'a holder failed and none is left to replace it',
+              {
+                cause: sink.failure,
+              },
+            )
           }
           try {
             const sources = sinks.map((other) => (other.sealed ? other.holder : undefined))
@@ -195,7 +214,9 @@ export class BlobWriter {
   }
 
   #deleteShard(holder: string, shard: { blobId: string; shardIndex: number }): void {
-    void this.#cluster.caller.call(holder, 'delete-shards', { shards: [shard] }).catch(leaveToGarbageCollection)
+    void this.#cluster.caller
+      .call(holder, 'delete-shards', { shards: [shard] })
+      .catch(leaveToGarbageCollection)
   }
 }
 

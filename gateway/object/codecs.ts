@@ -24,7 +24,13 @@ export class Codecs {
 
   geometry(shape: CodeShape, bytes: number): Geometry {
     const { dataShards, parityShards, cellBytes } = shape
-    return geometryOf({ bytes, dataShards, parityShards, cellBytes, blockBytes: this.codec(shape).blockBytes })
+    return geometryOf({
+      bytes,
+      dataShards,
+      parityShards,
+      cellBytes,
+      blockBytes: this.codec(shape).blockBytes,
+    })
   }
 
   stripes(shape: CodeShape): StripePool {

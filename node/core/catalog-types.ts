@@ -99,6 +99,7 @@ export interface Upload {
 
 export interface Part {
   readonly partNumber: number
+  /** '' for an empty part. */
   readonly blobId: string
   readonly bytes: number
   readonly etag: string
@@ -139,7 +140,8 @@ export type CatalogCommand =
       readonly key: string
       readonly uploadId: string
       readonly part: Part
-      readonly blob: Blob
+      /** Undefined exactly when the part is empty; its `blobId` is '' then. */
+      readonly blob: Blob | undefined
     }
   | {
       readonly kind: 'complete-upload'
