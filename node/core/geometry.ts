@@ -55,10 +55,16 @@ export function geometryOf(shape: BlobShape): Geometry {
   const { bytes, dataShards, parityShards, cellBytes, blockBytes } = shape
   invariant(Number.isSafeInteger(bytes) && bytes >= 0, 'blob bytes are a non-negative integer')
   invariant(Number.isSafeInteger(dataShards) && dataShards >= 1, 'a code has at least one data shard')
-  invariant(Number.isSafeInteger(parityShards) && parityShards >= 0, 'parity shards are a non-negative integer')
+  invariant(
+    Number.isSafeInteger(parityShards) && parityShards >= 0,
+    'parity shards are a non-negative integer',
+  )
   invariant(Number.isSafeInteger(blockBytes) && blockBytes >= 1, 'block bytes are a positive integer')
   invariant(
-    Number.isSafeInteger(cellBytes) && cellBytes > 0 && cellBytes % blockBytes === 0 && cellBytes <= 0xffff_ffff,
+    Number.isSafeInteger(cellBytes) &&
+      cellBytes > 0 &&
+      cellBytes % blockBytes === 0 &&
+      cellBytes <= 0xffff_ffff,
     'a cell is a whole number of blocks and its length fits 32 bits',
   )
   const stripeBytes = dataShards * cellBytes
@@ -105,7 +111,10 @@ export function shardBytes(geometry: Geometry): number {
 /** Framed bytes of the cells `firstCell .. firstCell + cellCount - 1` of one shard, trailers included. */
 export function framedBytes(geometry: Geometry, run: { firstCell: number; cellCount: number }): number {
   const end = run.firstCell + run.cellCount
-  invariant(run.firstCell >= 0 && run.cellCount >= 0 && end <= geometry.stripeCount, 'a run of cells lies in the shard')
+  invariant(
+    run.firstCell >= 0 && run.cellCount >= 0 && end <= geometry.stripeCount,
+    'a run of cells lies in the shard',
+  )
   return framedOffset(geometry, end) - framedOffset(geometry, run.firstCell)
 }
 
@@ -133,7 +142,10 @@ export function locate(geometry: Geometry, byte: number): Pick<Piece, 'stripe' |
 }
 
 /** First stripe and number of stripes that a range touches. */
-export function stripesOf(geometry: Geometry, range: ByteRange): { firstStripe: number; stripeCount: number } {
+export function stripesOf(
+  geometry: Geometry,
+  range: ByteRange,
+): { firstStripe: number; stripeCount: number } {
   assertRange(geometry, range)
   const firstStripe = Math.floor(range.firstByte / geometry.stripeBytes)
   return { firstStripe, stripeCount: Math.floor(range.lastByte / geometry.stripeBytes) - firstStripe + 1 }
@@ -163,7 +175,11 @@ export function piecesAt(geometry: Geometry, stripe: number, range: ByteRange): 
  * @param target holds the cell and room for the trailer; written at `at`
  * @param trailer `crc`: CRC-32 of the cell with the cell's index as initial value; `cellBytes`: its length
  */
-export function writeTrailer(target: DataView, at: number, trailer: { crc: number; cellBytes: number }): void {
+export function writeTrailer(
+  target: DataView,
+  at: number,
+  trailer: { crc: number; cellBytes: number },
+): void {
   target.setUint32(at, trailer.crc >>> 0, true)
   target.setUint32(at + 4, trailer.cellBytes, true)
 }

@@ -21,7 +21,8 @@ export function hash32(text: string, seed = 0): number {
   const tail = bytes.length & ~3
   let h = seed | 0
   for (let at = 0; at < tail; at += 4) {
-    const word = byte(bytes, at) | (byte(bytes, at + 1) << 8) | (byte(bytes, at + 2) << 16) | (byte(bytes, at + 3) << 24)
+    const word =
+      byte(bytes, at) | (byte(bytes, at + 1) << 8) | (byte(bytes, at + 2) << 16) | (byte(bytes, at + 3) << 24)
     h ^= scramble(word)
     h = Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64
   }

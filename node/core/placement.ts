@@ -71,7 +71,10 @@ export function placementTable(map: Pick<ClusterMap, 'nodes'>, pool: Pool): Plac
  */
 export function place(table: PlacementTable, blobId: string, isUp: IsUp): string[] | undefined {
   const ranked = rank(table, blobId)
-  const everyone = new Load(table, ranked.map((candidate) => candidate.node))
+  const everyone = new Load(
+    table,
+    ranked.map((candidate) => candidate.node),
+  )
   if (ranked.length === 0) return undefined
   const ideal: PlacementNode[] = []
   for (let index = 0; index < table.shardCount; index += 1) ideal.push(everyone.take(ranked))
@@ -79,7 +82,10 @@ export function place(table: PlacementTable, blobId: string, isUp: IsUp): string
 
   const up = ranked.filter((candidate) => isUp(candidate.node.nodeId))
   if (up.length === 0) return undefined
-  const load = new Load(table, up.map((candidate) => candidate.node))
+  const load = new Load(
+    table,
+    up.map((candidate) => candidate.node),
+  )
   const kept = ideal.map((node) => (isUp(node.nodeId) ? node : undefined))
   for (const node of kept) if (node !== undefined) load.add(node)
   return kept.map((node) => (node ?? load.take(up)).nodeId)
@@ -98,7 +104,10 @@ export function substitutesFor(
   isUp: IsUp,
 ): string[] {
   const up = rank(table, blob.blobId).filter((candidate) => isUp(candidate.node.nodeId))
-  const load = new Load(table, up.map((candidate) => candidate.node))
+  const load = new Load(
+    table,
+    up.map((candidate) => candidate.node),
+  )
   blob.holders.forEach((nodeId, index) => {
     const holder = up.find((candidate) => candidate.node.nodeId === nodeId)
     if (index !== blob.shardIndex && holder !== undefined) load.add(holder.node)
@@ -167,7 +176,12 @@ class Load {
 
   /** Negative when a shard more is better placed on `a`: site not full, then emptier node, emptier site, rank. */
   compare(a: Candidate, b: Candidate): number {
-    return this.crowding(a, b) || a.siteRank - b.siteRank || b.score - a.score || (a.node.nodeId < b.node.nodeId ? -1 : 1)
+    return (
+      this.crowding(a, b) ||
+      a.siteRank - b.siteRank ||
+      b.score - a.score ||
+      (a.node.nodeId < b.node.nodeId ? -1 : 1)
+    )
   }
 
   private crowding(a: Candidate, b: Candidate): number {

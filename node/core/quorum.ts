@@ -41,7 +41,9 @@ export interface WriteVerdict {
  */
 export function judgeWrite(view: QuorumView, holders: readonly (string | undefined)[]): WriteVerdict {
   const { nodes } = view.map
-  const siteOf = new Map(nodes.filter((node) => node.state !== 'suspended').map((node) => [node.nodeId, node.site]))
+  const siteOf = new Map(
+    nodes.filter((node) => node.state !== 'suspended').map((node) => [node.nodeId, node.site]),
+  )
   const counted: string[] = []
   const sites: string[] = []
   for (const nodeId of holders) {
