@@ -5,7 +5,7 @@
  * reads this file reads every object: it stays with the owner, never on a storage operator's machine.
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { ClusterError } from '../errors.ts'
 import type { Kms } from '../world.ts'
@@ -20,9 +20,9 @@ const fileSchema = z.object({
 })
 
 /** Creates the file with one random key unless it exists. */
-export function createFileKms(path: string): void {
-  if (existsSync(path)) return
-  writeFileDurably(path, JSON.stringify({ format: 1, keys: [randomBytes(32).toString('hex')] }))
+export async function createFileKms(path: string): Promise<void> {
+  const content = JSON.stringify({ format: 1, keys: [randomBytes(32).toString('hex')] })
+  await writeFileDurably(path, content, { exclusive: true })
 }
 
 /** Opens the file; throws an Error that names it when it is missing or malformed, never quoting its content. */
