@@ -207,9 +207,9 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'a read does not wait for what it has to see',
-    file: 'services/replica-group.ts',
-    from: 'if (index <= this.#raft.log.applied) this.#takeRead',
-    to: 'if (index <= Infinity) this.#takeRead',
+    file: 'services/replica-reads.ts',
+    from: 'if (index <= applied) this',
+    to: 'if (applied <= applied) this',
   },
   {
     name: 'chunks are staged in any order',
