@@ -483,7 +483,8 @@ export class Group {
       leads: role === 'leader',
     })
     if (first === undefined) return
-    const index = Math.min(first - 1, log.applied)
+    // The core hears of what was applied before it hears of this.
+    const index = Math.min(first - 1, this.#storage.appliedIndex)
     const term = log.termAt(index)
     if (term === undefined || index < this.#storage.firstIndex) return
     this.#watch(this.#around.store.write(this.#storage.trim(index, term), { durable: false }))
