@@ -90,7 +90,8 @@ export interface Requests {
     firstCell: number
     cellCount: number
   }
-  'delete-shards': { shards: readonly { blobId: string; shardIndex: number }[] }
+  /** With `sealedMs`: only that incarnation (as listed); a copy that was written since then stays. */
+  'delete-shards': { shards: readonly { blobId: string; shardIndex: number; sealedMs?: number }[] }
   /** The receiver reads `dataShards` other shards, computes this one and seals it. Cells of the last stripe: `lastCellBytes`. */
   'rebuild-shard': {
     header: ShardHeader
@@ -100,7 +101,8 @@ export interface Requests {
     sources: readonly (string | undefined)[]
   }
   'abort-shard': { blobId: string; shardIndex: number }
-  'list-shards': { after: string; limit: number }
+  /** Shards behind `after` (`<blobId>.<index, 3 digits>`) in byte order; `groupId`: only those of that group. */
+  'list-shards': { after: string; limit: number; groupId?: string }
   'sign-journal': { groupId: string; payload: Uint8Array }
 }
 
@@ -120,6 +122,8 @@ export interface Replies {
   'list-shards': {
     shards: readonly { header: ShardHeader; cells: number; fileBytes: number; sealedMs: number }[]
     truncated: boolean
+    /** Where to go on when `truncated`; with a group filter it may lie behind the last shard listed. */
+    next?: string
   }
   'sign-journal': { payload: Uint8Array }
 }
