@@ -79,9 +79,10 @@ export async function runFiles(files: readonly string[], group: Group, tally: Ta
   })
   stream.on('test:summary', (summary) => {
     if (summary.file !== undefined) return
-    const failed = summary.counts.failed + summary.counts.cancelled
-    tally.passed += summary.counts.passed
-    tally.skipped += summary.counts.skipped + summary.counts.todo
+    const { tests, passed, skipped, todo } = summary.counts
+    const failed = tests - passed - skipped - todo
+    tally.passed += passed
+    tally.skipped += skipped + todo
     // A suite may fail in a hook although each of its tests passed.
     tally.failed += failed === 0 && failedSuites > 0 ? 1 : failed
   })
