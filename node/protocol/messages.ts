@@ -153,10 +153,22 @@ export interface Caller {
   send<M extends 'raft' | 'raft-bulk'>(to: string, message: M, request: Requests[M]): void
 }
 
-/** The callee's side: one handler per message; the funnel has checked admission, role and bounds. */
+/**
+ * The callee's side: one handler per message; the funnel has checked admission, role and bounds.
+ *
+ * `timeoutMs`: how long the caller waits, counted from the arrival (0: it did not say). `signal`: aborted when the
+ * caller gave up or its connection died; the reply is then dropped.
+ * The reply's `body` is sent without being copied: it must not change before `sent` is called (also called when the
+ * connection died first).
+ */
 export type Handler<M extends MessageName> = (
   request: Requests[M],
-  context: { readonly from: string; readonly body: Buffer | undefined },
-) => Promise<{ reply: Replies[M]; body?: readonly Uint8Array[] }>
+  context: {
+    readonly from: string
+    readonly body: Buffer | undefined
+    readonly timeoutMs: number
+    readonly signal: AbortSignal
+  },
+) => Promise<{ reply: Replies[M]; body?: readonly Uint8Array[]; sent?: () => void }>
 
 export type Handlers = { readonly [M in MessageName]?: Handler<M> }
