@@ -91,7 +91,10 @@ export class BlobCluster implements Caller {
     const answer = await handler(request, { from: 'gw-1', body })
     if (this.down.has(to)) throw new ClusterError('PeerUnreachable', `${to} went down`)
     const answerBody = answer.body === undefined ? undefined : Buffer.concat(answer.body)
-    return { reply: answer.reply, body: change !== undefined && answerBody !== undefined ? change(answerBody) : answerBody }
+    return {
+      reply: answer.reply,
+      body: change !== undefined && answerBody !== undefined ? change(answerBody) : answerBody,
+    }
   }
 
   send(): void {

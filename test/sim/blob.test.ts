@@ -73,7 +73,10 @@ test('blobs of every size come back whole, and any range of them', async (t) => 
       const firstByte = randomInt(bytes)
       const lastByte = randomInt(firstByte, bytes)
       const { bytes: got } = await read(cluster, written, { firstByte, lastByte })
-      assert.ok(got.equals(written.plain.subarray(firstByte, lastByte + 1)), `${firstByte}-${lastByte} of ${bytes}`)
+      assert.ok(
+        got.equals(written.plain.subarray(firstByte, lastByte + 1)),
+        `${firstByte}-${lastByte} of ${bytes}`,
+      )
     }
   }
 })
@@ -194,7 +197,9 @@ test('a write that loses more than m holders fails and leaves no shard behind', 
     return undefined
   }
   await assert.rejects(write(cluster, randomBytes(150_000)), failsWith('WriteQuorumUnavailable'))
-  const cleaned = cluster.calls.filter(({ message }) => message === 'abort-shard' || message === 'delete-shards')
+  const cleaned = cluster.calls.filter(
+    ({ message }) => message === 'abort-shard' || message === 'delete-shards',
+  )
   assert.equal(cleaned.length, 6)
 })
 
