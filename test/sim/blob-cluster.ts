@@ -11,7 +11,7 @@ import { ClusterError } from '../../node/errors.ts'
 import { openShardFiles } from '../../node/io/shard-files.ts'
 import { systemClock, systemRandom } from '../../node/io/system-world.ts'
 import type { Answer, Caller, Handlers, MessageName, Requests } from '../../node/protocol/messages.ts'
-import { rebuildHandler } from '../../node/services/rebuild.ts'
+import { Rebuilder } from '../../node/services/rebuild.ts'
 import { MetricCounts } from '../../node/services/shard-metrics.ts'
 import { ShardService } from '../../node/services/shard-service.ts'
 import { mapOf, nodesOf } from '../unit/cluster-fixture.ts'
@@ -68,7 +68,7 @@ export class BlobCluster implements Caller {
         },
       })
       const service = new ShardService({ store, clock: systemClock, metrics: new MetricCounts() })
-      const rebuild = rebuildHandler({ store, caller: cluster, metrics: new MetricCounts() })
+      const rebuild = new Rebuilder({ nodeId, store, caller: cluster }).handler
       cluster.#handlers.set(nodeId, { ...service.handlers, 'rebuild-shard': rebuild })
       cleanUp(() => store.close())
     }
@@ -88,7 +88,12 @@ export class BlobCluster implements Caller {
     const handler = this.#handlers.get(to)?.[message]
     if (handler === undefined) throw new ClusterError('BadMessage', `${to} does not serve ${message}`)
     const body = options.body === undefined ? undefined : Buffer.concat(options.body)
-    const answer = await handler(request, { from: 'gw-1', body })
+    const answer = await handler(request, {
+      from: 'gw-1',
+      body,
+      timeoutMs: 10_000,
+      signal: new AbortController().signal,
+    })
     if (this.down.has(to)) throw new ClusterError('PeerUnreachable', `${to} went down`)
     const answerBody = answer.body === undefined ? undefined : Buffer.concat(answer.body)
     return {
