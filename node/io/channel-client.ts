@@ -10,6 +10,7 @@
 import type { OnReadOpts } from 'node:net'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { ClusterError } from '../errors.ts'
+import type { BodyPool } from '../protocol/body-pool.ts'
 import { decodePayload } from '../protocol/codec.ts'
 import { encodeFrame, type Frame, type FrameKind, FrameParser } from '../protocol/frame.ts'
 import type { ConnectionClass } from '../protocol/messages.ts'
@@ -21,6 +22,7 @@ import { connectionClass, peerKey, type TlsContext } from './tls-context.ts'
 export interface RawAnswer {
   readonly reply: unknown
   readonly body: Buffer | undefined
+  readonly release: (() => void) | undefined
 }
 
 export interface RawCall {
@@ -39,6 +41,7 @@ export interface ClientChannelOptions {
   readonly connection: ConnectionClass
   readonly context: TlsContext
   readonly dialTimeoutMs: number
+  readonly bodies: BodyPool
   /** Called once, when the connection is gone or could not be made. */
   readonly closed: (reason: ClusterError) => void
 }
@@ -75,7 +78,7 @@ export class ClientChannel {
 
   constructor(options: ClientChannelOptions) {
     this.#options = options
-    this.#parser = new FrameParser(options.connection, (frame) => this.#received(frame))
+    this.#parser = new FrameParser(options.connection, (frame) => this.#received(frame), options.bodies)
     const scratch = Buffer.allocUnsafeSlow(scratchBytes)
     const dial: ConnectionOptions & { onread: OnReadOpts; noDelay: boolean } = {
       ...options.context.clientOptions(options.connection),
@@ -265,7 +268,9 @@ export class ClientChannel {
     if (call === undefined) return
     const value = frame.payload.length === 0 ? undefined : decodePayload(frame.payload)
     if (frame.kind === 'reply') {
-      this.#finish(frame.requestId, call, { answer: { reply: value, body: frame.body } })
+      this.#finish(frame.requestId, call, {
+        answer: { reply: value, body: frame.body, release: frame.release },
+      })
     } else if (frame.kind === 'error') {
       this.#finish(frame.requestId, call, { error: errorFromPayload(value, this.#options.nodeId) })
     } else throw new ClusterError('BadMessage', `a callee must not send ${frame.kind} frames`)

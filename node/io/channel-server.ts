@@ -9,6 +9,7 @@
 import type { TLSSocket } from 'node:tls'
 import type { MapNode } from '../core/cluster-map.ts'
 import { ClusterError } from '../errors.ts'
+import type { BodyPool } from '../protocol/body-pool.ts'
 import { encodeFrame, type Frame, type FrameKind, FrameParser } from '../protocol/frame.ts'
 import type { Inbound, Outbound, Serve } from '../protocol/inbound.ts'
 import { type ConnectionClass, messages } from '../protocol/messages.ts'
@@ -26,6 +27,7 @@ export interface ServerChannelOptions {
   readonly peer: MapNode
   readonly connection: ConnectionClass
   readonly serve: Serve
+  readonly bodies: BodyPool
   /** Called once, when the connection is gone; `reason` is set when this end closed it. */
   readonly closed: (reason: ClusterError | undefined) => void
 }
@@ -38,6 +40,7 @@ class Request implements Inbound {
   readonly connection: ConnectionClass
   readonly payload: Buffer
   readonly body: Buffer | undefined
+  readonly release: (() => void) | undefined
   readonly timeoutMs: number
   #abort: AbortController | undefined
   cancelled = false
@@ -49,6 +52,7 @@ class Request implements Inbound {
     this.connection = connection
     this.payload = frame.payload
     this.body = frame.body
+    this.release = frame.release
     this.timeoutMs = frame.deadlineMs
   }
 
@@ -80,7 +84,7 @@ export class ServerChannel {
     this.peer = options.peer
     const socket = options.socket
     this.#socket = socket
-    const parser = new FrameParser(options.connection, (frame) => this.#received(frame))
+    const parser = new FrameParser(options.connection, (frame) => this.#received(frame), options.bodies)
     socket.on('data', (chunk: Buffer) => {
       try {
         parser.push(chunk, { owned: true })

@@ -11,6 +11,7 @@
  * event loop was busy, its peers have not been silent.
  */
 import { ClusterError } from '../errors.ts'
+import type { BodyPool } from '../protocol/body-pool.ts'
 import { type MessageSpec, messages } from '../protocol/messages.ts'
 import type { PeerState } from '../world.ts'
 import { type Address, bodyLength } from './channel.ts'
@@ -43,6 +44,7 @@ export interface PeerOptions {
   readonly nodeId: string
   readonly context: TlsContext
   readonly bulkConnections: number
+  readonly bodies: BodyPool
   /** Where it listens and which key it must prove; undefined: not known, or not admitted. */
   readonly target: () => { readonly address: Address; readonly publicKey: string } | undefined
   /** Epoch of our cluster map, told with every ping. */
@@ -180,6 +182,7 @@ export class TlsPeer {
       connection: 'control',
       context: this.#options.context,
       dialTimeoutMs: peerLimits.dialTimeoutMs,
+      bodies: this.#options.bodies,
       closed: (reason) => this.#controlClosed(control, reason),
     })
     this.#control = control
@@ -302,6 +305,7 @@ export class TlsPeer {
       connection: 'bulk',
       context: this.#options.context,
       dialTimeoutMs: peerLimits.dialTimeoutMs,
+      bodies: this.#options.bodies,
       closed: () => {
         if (!channel.wasReady) this.#bulkBlockedUntilMs = performance.now() + peerLimits.bulkRedialMs
         const at = this.#bulk.indexOf(channel)

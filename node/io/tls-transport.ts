@@ -9,6 +9,7 @@
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { MapNode } from '../core/cluster-map.ts'
 import { ClusterError } from '../errors.ts'
+import { BodyPool } from '../protocol/body-pool.ts'
 import { decodePayload, encodePayload } from '../protocol/codec.ts'
 import type { Inbound, Serve } from '../protocol/inbound.ts'
 import {
@@ -23,6 +24,7 @@ import {
 } from '../protocol/messages.ts'
 import type { PeerState } from '../world.ts'
 import { type Address, bodyLength } from './channel.ts'
+import type { RawAnswer } from './channel-client.ts'
 import { ServerChannel } from './channel-server.ts'
 import type { KeyPair } from './identity.ts'
 import { type Admission, connectionClass, peerKey, TlsContext } from './tls-context.ts'
@@ -75,6 +77,7 @@ export class TlsTransport implements Caller {
   readonly #options: TransportOptions
   readonly #context: TlsContext
   readonly #server: Server
+  readonly #bodies = new BodyPool()
   readonly #sockets = new Set<TLSSocket>()
   readonly #inbound = new Map<ServerChannel, string>()
   readonly #peers = new Map<string, TlsPeer>()
@@ -156,12 +159,12 @@ export class TlsTransport implements Caller {
     options: { timeoutMs?: number; body?: readonly Uint8Array[]; signal?: AbortSignal } = {},
   ): Promise<Answer<M>> {
     const spec: MessageSpec = messages[message]
-    const { reply, body } =
+    const { reply, body, release } =
       to === this.#options.nodeId
         ? await this.#callOurselves(spec, request, options)
         : await this.#reachable(to).call(spec, request, options)
     // The peer runs the same table of messages, or the one before: see the rule of compatibility in frame.ts.
-    return { reply: reply as Replies[M], body }
+    return { reply: reply as Replies[M], body, release }
   }
 
   send<M extends 'raft' | 'raft-bulk'>(to: string, message: M, request: Requests[M]): void {
@@ -210,6 +213,7 @@ export class TlsTransport implements Caller {
       peer: peer.node,
       connection: peer.connection,
       serve: this.#options.serve,
+      bodies: this.#bodies,
       closed: (reason) => {
         this.#sockets.delete(socket)
         this.#inbound.delete(channel)
@@ -237,6 +241,7 @@ export class TlsTransport implements Caller {
     const peer = new TlsPeer({
       nodeId,
       context: this.#context,
+      bodies: this.#bodies,
       bulkConnections: this.#options.bulkConnections ?? transportLimits.bulkConnections,
       target: () => {
         const address = this.#options.addressOf(nodeId)
@@ -257,7 +262,7 @@ export class TlsTransport implements Caller {
     spec: MessageSpec,
     request: unknown,
     options: { timeoutMs?: number; body?: readonly Uint8Array[]; signal?: AbortSignal },
-  ): Promise<{ reply: unknown; body: Buffer | undefined }> {
+  ): Promise<RawAnswer> {
     const from = this.#options.nodeOf(this.#options.nodeId)
     if (from === undefined) throw new ClusterError('NotAdmitted', 'this node is not in the cluster map')
     const timeoutMs = options.timeoutMs ?? spec.timeoutMs
@@ -270,6 +275,7 @@ export class TlsTransport implements Caller {
       connection: spec.connection,
       payload: encodePayload(request, 0),
       body: options.body && bodyLength(options.body) > 0 ? Buffer.concat(options.body) : undefined,
+      release: undefined,
       timeoutMs,
       signal,
     }
@@ -286,7 +292,7 @@ export class TlsTransport implements Caller {
       const body = outbound.body && bodyLength(outbound.body) > 0 ? Buffer.concat(outbound.body) : undefined
       outbound.sent?.()
       const reply = outbound.reply === undefined ? undefined : decodePayload(encodePayload(outbound.reply, 0))
-      return { reply, body }
+      return { reply, body, release: undefined }
     } finally {
       signal.removeEventListener('abort', giveUp)
     }

@@ -17,6 +17,7 @@
  * Leaves to others: what is in payloads (messages.ts), connections (io/tls-transport.ts).
  */
 import { ClusterError } from '../errors.ts'
+import { BodyPool, type PooledBody } from './body-pool.ts'
 import { encodePayload } from './codec.ts'
 import type { ConnectionClass } from './messages.ts'
 
@@ -58,6 +59,8 @@ export interface Frame extends FrameHeader {
   /** Undecoded MessagePack; empty when there is no value. */
   readonly payload: Buffer
   readonly body: Buffer | undefined
+  /** Gives the body's buffer back to the pool; undefined when there is no body. */
+  readonly release: (() => void) | undefined
 }
 
 /**
@@ -97,21 +100,27 @@ export function encodeFrame(
 export class FrameParser {
   readonly #connection: ConnectionClass
   readonly #onFrame: (frame: Frame) => void
+  readonly #bodies: BodyPool
   readonly #header = Buffer.allocUnsafeSlow(frameHeaderBytes)
   #headerBytes = 0
   #current: FrameHeader | undefined
   #payload: Buffer | undefined
   #payloadLength = 0
   #payloadBytes = 0
-  #body: Buffer | undefined
+  #body: PooledBody | undefined
   #bodyLength = 0
   #bodyBytes = 0
   #dead = false
 
-  /** `onFrame` is called synchronously, in order; what it throws leaves `push`. */
-  constructor(connection: ConnectionClass, onFrame: (frame: Frame) => void) {
+  /** `onFrame` is called synchronously, in order; what it throws leaves `push`. Bodies come from `bodies`. */
+  constructor(
+    connection: ConnectionClass,
+    onFrame: (frame: Frame) => void,
+    bodies: BodyPool = new BodyPool(),
+  ) {
     this.#connection = connection
     this.#onFrame = onFrame
+    this.#bodies = bodies
   }
 
   /** Whether the bytes so far end between two frames. */
@@ -136,7 +145,7 @@ export class FrameParser {
   /** Where the next bytes of a body that is under way belong; undefined when none is. */
   bodyTarget(): Buffer | undefined {
     if (this.#body === undefined || this.#payloadBytes < this.#payloadLength) return undefined
-    return this.#body.subarray(this.#bodyBytes)
+    return this.#body.bytes.subarray(this.#bodyBytes)
   }
 
   /** `count` bytes were written to the start of the last `bodyTarget`. */
@@ -178,7 +187,7 @@ export class FrameParser {
       deadlineMs: bytes.readUInt32LE(at + 16),
     }
     this.#headerBytes = 0
-    if (this.#bodyLength > 0) this.#body = Buffer.allocUnsafeSlow(this.#bodyLength)
+    if (this.#bodyLength > 0) this.#body = this.#bodies.take(this.#bodyLength)
     if (this.#payloadLength + this.#bodyLength === 0) this.#finish()
   }
 
@@ -198,7 +207,7 @@ export class FrameParser {
 
   #takeBody(chunk: Buffer, at: number): number {
     const count = Math.min(this.#bodyLength - this.#bodyBytes, chunk.length - at)
-    if (this.#body !== undefined) chunk.copy(this.#body, this.#bodyBytes, at, at + count)
+    if (this.#body !== undefined) chunk.copy(this.#body.bytes, this.#bodyBytes, at, at + count)
     this.bodyFilled(count)
     return at + count
   }
@@ -206,7 +215,15 @@ export class FrameParser {
   #finish(): void {
     const header = this.#current
     if (header === undefined) throw new Error('a frame ended that had not begun')
-    const frame: Frame = { ...header, payload: this.#payload ?? noBytes, body: this.#body }
+    const frame: Frame = {
+      kind: header.kind,
+      messageId: header.messageId,
+      requestId: header.requestId,
+      deadlineMs: header.deadlineMs,
+      payload: this.#payload ?? noBytes,
+      body: this.#body?.bytes,
+      release: this.#body?.release,
+    }
     this.#current = undefined
     this.#payload = undefined
     this.#body = undefined

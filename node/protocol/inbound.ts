@@ -13,8 +13,9 @@ export interface Inbound {
   readonly oneWay: boolean
   readonly connection: ConnectionClass
   readonly payload: Buffer
-  /** The receiver's own. */
+  /** The receiver's own; it may give the buffer back by `release`, and must not look at it afterwards. */
   readonly body: Buffer | undefined
+  readonly release: (() => void) | undefined
   /** How long the caller waits, from the arrival; 0: it did not say. */
   readonly timeoutMs: number
   /** Aborted when the caller gave up or the connection died. */

@@ -128,10 +128,14 @@ export interface Replies {
   'sign-journal': { payload: Uint8Array }
 }
 
-/** A reply and the body that came with it. The body is the receiver's own: it may keep it. */
+/**
+ * A reply and the body that came with it. The body is the receiver's own: it may keep it, or give its buffer back by
+ * `release` after the last look at it, which saves the next body an allocation (see body-pool.ts).
+ */
 export interface Answer<M extends MessageName> {
   readonly reply: Replies[M]
   readonly body: Buffer | undefined
+  readonly release?: (() => void) | undefined
 }
 
 /** The caller's side of the network: requests to admitted peers by their id. */
@@ -157,7 +161,8 @@ export interface Caller {
  * The callee's side: one handler per message; the funnel has checked admission, role and bounds.
  *
  * `timeoutMs`: how long the caller waits, counted from the arrival (0: it did not say). `signal`: aborted when the
- * caller gave up or its connection died; the reply is then dropped.
+ * caller gave up or its connection died; the reply is then dropped. `release`: gives the body's buffer back, see
+ * `Answer`.
  * The reply's `body` is sent without being copied: it must not change before `sent` is called (also called when the
  * connection died first).
  */
@@ -166,6 +171,7 @@ export type Handler<M extends MessageName> = (
   context: {
     readonly from: string
     readonly body: Buffer | undefined
+    readonly release?: (() => void) | undefined
     readonly timeoutMs: number
     readonly signal: AbortSignal
   },

@@ -97,6 +97,7 @@ function handle<M extends MessageName>(handlers: Handlers, name: M, inbound: Inb
   return handler(request as Requests[M], {
     from: inbound.from.nodeId,
     body: inbound.body,
+    release: inbound.release,
     timeoutMs: inbound.timeoutMs,
     // Not spread or read here: the signal is made when a handler asks for it.
     get signal() {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { ClusterError } from '../../node/errors.ts'
+import { BodyPool, bodyPoolLimits } from '../../node/protocol/body-pool.ts'
 import { decodePayload, encodePayload } from '../../node/protocol/codec.ts'
 import {
   encodeFrame,
@@ -77,7 +78,8 @@ function parse(chunks: readonly Buffer[], owned = true): Frame[] {
 
 function assertIs(frame: Frame | undefined, example: Example): void {
   assert.ok(frame)
-  const { payload, body, ...header } = frame
+  const { payload, body, release, ...header } = frame
+  assert.equal(release === undefined, body === undefined)
   const { value, body: expectedBody, ...expectedHeader } = example
   assert.deepEqual(header, expectedHeader)
   assert.deepEqual(payload.length === 0 ? undefined : decodePayload(payload), value)
@@ -258,4 +260,32 @@ test('message ids are unique and fit the header', () => {
   const ids = Object.values(messages).map((spec) => spec.id)
   assert.equal(new Set(ids).size, ids.length)
   assert.ok(ids.every((id) => id > 0 && id <= 0xffff))
+})
+
+test('a released body buffer is used again, once, and never while somebody owns it', () => {
+  const pool = new BodyPool()
+  const first = pool.take(1_048_700)
+  assert.equal(first.bytes.length, 1_048_700)
+  const second = pool.take(1_048_700)
+  assert.notEqual(first.bytes.buffer, second.bytes.buffer)
+  first.release()
+  first.release()
+  const third = pool.take(1_048_600)
+  assert.equal(third.bytes.buffer, first.bytes.buffer)
+  assert.notEqual(pool.take(1_048_700).bytes.buffer, first.bytes.buffer)
+})
+
+test('a pool keeps a bounded number of idle bytes and wastes little of them', () => {
+  const pool = new BodyPool()
+  const length = 4 * 1024 * 1024 + 512
+  const count = Math.ceil(bodyPoolLimits.idleBytes / length) + 5
+  const taken = Array.from({ length: count }, () => pool.take(length))
+  for (const body of taken) body.release()
+  const before = new Set(taken.map((body) => body.bytes.buffer))
+  const again = Array.from({ length: count }, () => pool.take(length))
+  const reused = again.filter((body) => before.has(body.bytes.buffer))
+  assert.ok(reused.length > 0 && reused.length * length <= bodyPoolLimits.idleBytes)
+  for (const bytes of [32_768, 65_544, 1_048_584, 4_194_816]) {
+    assert.ok(pool.take(bytes).bytes.buffer.byteLength <= bytes * 1.26)
+  }
 })
