@@ -26,12 +26,16 @@ interface Entry {
 export class SealedFiles {
   readonly #disk: Disk
   readonly #filesMax: number
+  readonly #describedMax: number
+  /** Ends of files by path, for listings: a census of all shards must not open all files again. */
+  readonly #described = new Map<string, SealedShard>()
   /** By path, least recently used first. */
   readonly #entries = new Map<string, Entry>()
 
-  constructor(disk: Disk, filesMax: number) {
+  constructor(disk: Disk, limits: { readonly filesMax: number; readonly describedMax: number }) {
     this.#disk = disk
-    this.#filesMax = filesMax
+    this.#filesMax = limits.filesMax
+    this.#describedMax = limits.describedMax
   }
 
   /** Runs `task` on the sealed file at `path`. ShardNotFound, ShardCorrupt (bad header or footer). */
@@ -57,8 +61,18 @@ export class SealedFiles {
   /** What the sealed file at `path` says of itself, without keeping it open. ShardNotFound, ShardCorrupt. */
   async describe(path: string): Promise<SealedShard> {
     const entry = this.#entries.get(path)
-    if (entry !== undefined && !entry.dropped) return this.use(path, ({ shard }) => shard)
+    if (entry !== undefined) return this.use(path, ({ shard }) => shard)
     return withSealed(this.#disk, path, ({ shard }) => shard)
+  }
+
+  /** As `describe`, for listings of names that are known to exist: remembers what it read until `drop`. */
+  async describeListed(path: string): Promise<SealedShard> {
+    const known = this.#described.get(path)
+    if (known !== undefined) return known
+    const shard = await this.describe(path)
+    if (this.#described.size >= this.#describedMax) this.#described.clear()
+    this.#described.set(path, shard)
+    return shard
   }
 
   /** Takes over the open file of a shard that was sealed at `path` just now. */
@@ -69,6 +83,7 @@ export class SealedFiles {
 
   /** The file at `path` is another one, or none, from now on. */
   drop(path: string): void {
+    this.#described.delete(path)
     const entry = this.#entries.get(path)
     if (entry === undefined) return
     this.#entries.delete(path)

@@ -38,6 +38,8 @@ export const shardFileLimits = {
   openIdleMsMax: 120_000,
   /** Descriptors kept for reading. */
   sealedFilesMax: 512,
+  /** Shards whose header and footer are remembered for listings; some 300 bytes each. */
+  describedMax: 65_536,
   /** Largest run of cells in one read: bounds the buffer that a request makes us allocate. */
   readBytesMax: 16 * 1024 * 1024,
   /** Rows of one listing; each opens a file unless it is cached. */
@@ -89,7 +91,10 @@ export class ShardFiles implements ShardStore {
     this.#limits = { ...shardFileLimits, ...options.limits }
     this.#disk = options.disk ?? realDisk
     this.#directories = new DirectorySync((path) => this.#disk.syncDirectory(path))
-    this.#sealed = new SealedFiles(this.#disk, this.#limits.sealedFilesMax)
+    this.#sealed = new SealedFiles(this.#disk, {
+      filesMax: this.#limits.sealedFilesMax,
+      describedMax: this.#limits.describedMax,
+    })
     this.#space = new DiskSpace({
       freeBytes: () => this.#disk.freeBytes(options.root),
       nowMs: () => options.clock.monotonicMs(),
@@ -225,6 +230,7 @@ export class ShardFiles implements ShardStore {
   async list(
     after: string,
     limit: number,
+    until = '~',
   ): Promise<{
     shards: readonly SealedShard[]
     unreadable: readonly ShardKey[]
@@ -232,7 +238,7 @@ export class ShardFiles implements ShardStore {
   }> {
     this.#refuseWhenStopped()
     const wanted = Math.min(limit, this.#limits.listMax)
-    const names = await this.#namesBehind(after, wanted)
+    const names = await this.#namesBehind({ after, until }, wanted)
     const shards: SealedShard[] = []
     const unreadable: ShardKey[] = []
     for (let i = 0; i < names.length; i += this.#limits.listParallelMax) {
@@ -285,13 +291,15 @@ export class ShardFiles implements ShardStore {
 
   // Reading.
 
-  async #namesBehind(after: string, limit: number): Promise<string[]> {
+  async #namesBehind({ after, until }: { after: string; until: string }, limit: number): Promise<string[]> {
     const names: string[] = []
     const firstFan = Number.parseInt(after.slice(0, 2).padEnd(2, '0'), 16) || 0
     for (let fan = firstFan; fan < 256 && names.length < limit; fan++) {
-      const directory = join(this.#options.root, 'shards', fan.toString(16).padStart(2, '0'))
-      const found = await this.#disk.list(directory)
-      names.push(...found.filter((name) => name > after && parseShardName(name) !== undefined).sort())
+      const hex = fan.toString(16).padStart(2, '0')
+      if (hex > until) break
+      const found = await this.#disk.list(join(this.#options.root, 'shards', hex))
+      const inRange = found.filter((name) => name > after && name <= until)
+      names.push(...inRange.filter((name) => parseShardName(name) !== undefined).sort())
     }
     return names.slice(0, limit)
   }
@@ -299,7 +307,7 @@ export class ShardFiles implements ShardStore {
   /** Undefined: removed meanwhile. */
   async #describeListed(name: string): Promise<SealedShard | ShardKey | undefined> {
     try {
-      return await this.#sealed.describe(this.#path(name))
+      return await this.#sealed.describeListed(this.#path(name))
     } catch (error) {
       if (error instanceof ClusterError && error.code === 'ShardNotFound') return undefined
       if (error instanceof ClusterError && error.code === 'ShardCorrupt') return parseShardName(name)

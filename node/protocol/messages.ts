@@ -97,12 +97,18 @@ export interface Requests {
     header: ShardHeader
     /** Ciphertext bytes of the blob: gives the stripes. */
     bytes: number
-    /** Where the other shards are; index = shard index, undefined: not available. */
+    /**
+     * Where the other shards are; index = shard index, undefined: not available. An entry for the wanted shard itself
+     * names a copy of it, which is tried first (moving a shard; the receiver may be named: it renews its own copy).
+     */
     sources: readonly (string | undefined)[]
   }
   'abort-shard': { blobId: string; shardIndex: number }
-  /** Shards behind `after` (`<blobId>.<index, 3 digits>`) in byte order; `groupId`: only those of that group. */
-  'list-shards': { after: string; limit: number; groupId?: string }
+  /**
+   * Shards behind `after` (`<blobId>.<index, 3 digits>`) and up to `until`, included, in byte order; `groupId`: only
+   * those of that group.
+   */
+  'list-shards': { after: string; limit: number; until?: string; groupId?: string }
   'sign-journal': { groupId: string; payload: Uint8Array }
 }
 

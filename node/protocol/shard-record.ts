@@ -10,6 +10,7 @@
  * Golden file: test/golden/shards. Leaves files and directories to io/shard-files.ts.
  */
 import { crc32 } from '@node-rs/crc32'
+import { frameTrailerBytes } from '../core/geometry.ts'
 import { ClusterError } from '../errors.ts'
 import type { ShardHeader } from './messages.ts'
 
@@ -28,7 +29,7 @@ export const shardFormatVersion = 1
 export const headerBytes = 512
 export const footerBytes = 72
 /** u32le CRC32, u32le cell length. */
-export const trailerBytes = 8
+export const trailerBytes = frameTrailerBytes
 
 const headerMagic = Buffer.from('BCSHARD\0', 'latin1')
 const footerMagic = Buffer.from('BCSHEND\0', 'latin1')

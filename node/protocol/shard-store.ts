@@ -73,10 +73,14 @@ export interface ShardStore {
   quarantine(key: ShardKey, onlySealedMs?: number): Promise<boolean>
   /** What was set aside and not yet replaced or removed; `shard` undefined: unreadable. */
   quarantined(): Promise<readonly QuarantinedShard[]>
-  /** Sealed shards behind `after` in `shardOrder`, at most `limit`. Unreadable ones come as `unreadable` keys. */
+  /**
+   * Sealed shards behind `after` in the order of `shardName`, at most `limit`, none behind `until`. Those whose ends
+   * are unreadable come as keys. `next`: where to go on; undefined: that was the last.
+   */
   list(
     after: string,
     limit: number,
+    until?: string,
   ): Promise<{ shards: readonly SealedShard[]; unreadable: readonly ShardKey[]; next: string | undefined }>
   usage(): Promise<ShardUsage>
   close(): Promise<void>

@@ -137,10 +137,10 @@ export class ShardService {
       return { reply: {} }
     },
 
-    'list-shards': async ({ after, limit, groupId }) => {
+    'list-shards': async ({ after, limit, until, groupId }) => {
       if (typeof after !== 'string' || !Number.isSafeInteger(limit) || limit < 1)
         throw badMessage('list-shards')
-      const page = await this.#options.store.list(after, Math.min(limit, shardServiceLimits.listMax))
+      const page = await this.#options.store.list(after, Math.min(limit, shardServiceLimits.listMax), until)
       const wanted = page.shards.filter(({ header }) => groupId === undefined || header.groupId === groupId)
       const shards = wanted.map(({ header, cells, fileBytes, sealedMs }) => {
         return { header, cells, fileBytes, sealedMs }

@@ -108,6 +108,11 @@ describe('shard service', () => {
       after = reply.next ?? assert.fail('truncated without a cursor')
     }
     assert.deepEqual(seen, ['00000000', '00000003'])
+    const { reply } = await call('list-shards', { after: '00000000.~', until: '00000002.~', limit: 9 })
+    assert.deepEqual(
+      reply.shards.map(({ header }) => header.blobId),
+      ['00000001', '00000002'],
+    )
   })
 
   it('deletes what is there, only the incarnation named, and counts it', async () => {
