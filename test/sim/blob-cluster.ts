@@ -57,8 +57,12 @@ export class BlobCluster implements Caller {
   /** Opens the stores in a temporary directory that `cleanUp` removes. */
   static async open(cleanUp: (run: () => Promise<void>) => void): Promise<BlobCluster> {
     const directory = await mkdtemp(join(tmpdir(), 'blobs-'))
-    cleanUp(() => rm(directory, { recursive: true, force: true }))
     const cluster = new BlobCluster()
+    const stores: { close(): Promise<void> }[] = []
+    cleanUp(async () => {
+      for (const store of stores) await store.close()
+      await rm(directory, { recursive: true, force: true })
+    })
     for (const nodeId of cluster.nodeIds) {
       const store = await openShardFiles({
         root: join(directory, nodeId),
@@ -70,7 +74,7 @@ export class BlobCluster implements Caller {
       const service = new ShardService({ store, clock: systemClock, metrics: new MetricCounts() })
       const rebuild = new Rebuilder({ nodeId, store, caller: cluster }).handler
       cluster.#handlers.set(nodeId, { ...service.handlers, 'rebuild-shard': rebuild })
-      cleanUp(() => store.close())
+      stores.push(store)
     }
     return cluster
   }
