@@ -59,3 +59,10 @@ export interface PeerState {
   /** Smoothed round-trip time in ms; undefined until measured. */
   readonly rttMs: number | undefined
 }
+
+/** The owner's key store. `context` binds a wrapped secret to its use, e.g. `bucket/<id>`. */
+export interface Kms {
+  wrap(secret: Uint8Array, context: string): Promise<Uint8Array>
+  /** ClusterError DecryptionFailed when key, context or bytes are not those it was wrapped with. */
+  unwrap(envelope: Uint8Array, context: string): Promise<Buffer>
+}

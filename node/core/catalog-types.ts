@@ -99,6 +99,7 @@ export interface Upload {
 
 export interface Part {
   readonly partNumber: number
+  /** '' for an empty part. */
   readonly blobId: string
   readonly bytes: number
   readonly etag: string
@@ -114,10 +115,10 @@ export interface WriteConditions {
 
 /** Replicated commands; each is applied by exactly one catalog group (the bucket ones by every group). */
 export type CatalogCommand =
-  | { readonly kind: 'open-bucket'; readonly bucketId: string }
-  /** Refuses when objects or uploads exist in this group; afterwards writes to the bucket are refused. */
-  | { readonly kind: 'close-bucket'; readonly bucketId: string }
-  | { readonly kind: 'drop-bucket'; readonly bucketId: string }
+  /** `attempt` fences: refused with StaleBucket when the group has seen a higher one (see bucket-directory.ts). */
+  | { readonly kind: 'open-bucket'; readonly bucketId: string; readonly attempt: number }
+  /** Refuses when objects or uploads exist in this group; afterwards writes are refused, for good unless opened again. */
+  | { readonly kind: 'close-bucket'; readonly bucketId: string; readonly attempt: number }
   | {
       readonly kind: 'put-version'
       readonly bucketId: string
@@ -144,7 +145,8 @@ export type CatalogCommand =
       readonly key: string
       readonly uploadId: string
       readonly part: Part
-      readonly blob: Blob
+      /** Undefined exactly when the part is empty; its `blobId` is '' then. */
+      readonly blob: Blob | undefined
     }
   | {
       readonly kind: 'complete-upload'
@@ -193,7 +195,6 @@ export type CatalogCommand =
 export interface CatalogReplies {
   'open-bucket': Record<string, never>
   'close-bucket': Record<string, never>
-  'drop-bucket': Record<string, never>
   'put-version': { versionId: string; modifiedMs: number; replaced: boolean }
   'delete-object': { existed: boolean }
   'create-upload': Record<string, never>
