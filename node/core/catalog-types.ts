@@ -132,6 +132,11 @@ export type CatalogCommand =
       readonly key: string
       readonly nowMs: number
       readonly conditions: WriteConditions
+      /**
+       * Deletes only while this version is the current one (otherwise ConditionalConflict, details: versionId). With
+       * it a delete that is repeated or delayed cannot destroy a version that was written later: read, then name it.
+       */
+      readonly versionId?: string
     }
   | { readonly kind: 'create-upload'; readonly bucketId: string; readonly upload: Upload }
   | {
@@ -167,6 +172,8 @@ export type CatalogCommand =
       readonly bucketId: string
       readonly key: string
       readonly uploadId: string
+      /** Absent: the time of the upload's newest part. */
+      readonly nowMs?: number
     }
   /** A shard has moved or was rebuilt: durable at `to`. Refused unless holder and generation are as expected. */
   | {
@@ -181,6 +188,8 @@ export type CatalogCommand =
   | { readonly kind: 'abandon-blobs'; readonly blobIds: readonly string[]; readonly nowMs: number }
   /** Every holder has confirmed the deletion. */
   | { readonly kind: 'forget-garbage'; readonly blobIds: readonly string[] }
+  /** Removes fences that are older than `catalogLimits.fenceMsMin` at `nowMs`; keeps the others. */
+  | { readonly kind: 'forget-fences'; readonly ids: readonly string[]; readonly nowMs: number }
 
 /** Replies by command kind; errors travel as ClusterError codes in `{ error }`. */
 export interface CatalogReplies {
@@ -202,6 +211,7 @@ export interface CatalogReplies {
   /** The blobs that a row refers to after all: they were not fenced. */
   'abandon-blobs': { referenced: string[] }
   'forget-garbage': Record<string, never>
+  'forget-fences': { forgotten: number }
 }
 
 /** Reads, served by the group's leader after a read barrier. */

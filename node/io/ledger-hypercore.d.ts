@@ -14,6 +14,7 @@ declare module 'hypercore-crypto' {
     namespace(name: string, count: number): Uint8Array[]
     discoveryKey(key: Uint8Array): Buffer
   }
+
   export { crypto as default }
 }
 
@@ -83,6 +84,7 @@ declare module 'hypercore' {
     setActive(active: boolean): void
     session(options?: { active?: boolean }): Hypercore
   }
+
   export { Hypercore as default }
 }
 
@@ -101,5 +103,6 @@ declare module 'corestore' {
     getAuth(discoveryKey: Uint8Array): Promise<{ key: Buffer; manifest: Manifest | null } | null>
     replicate(stream: Duplex): unknown
   }
+
   export { Corestore as default }
 }

@@ -134,10 +134,14 @@ export interface Replies {
   'sign-journal': { payload: Uint8Array }
 }
 
-/** A reply and the body that came with it. The body is the receiver's own: it may keep it. */
+/**
+ * A reply and the body that came with it. The body is the receiver's own: it may keep it, or give its buffer back by
+ * `release` after the last look at it, which saves the next body an allocation (see body-pool.ts).
+ */
 export interface Answer<M extends MessageName> {
   readonly reply: Replies[M]
   readonly body: Buffer | undefined
+  readonly release?: (() => void) | undefined
 }
 
 /** The caller's side of the network: requests to admitted peers by their id. */
@@ -159,10 +163,24 @@ export interface Caller {
   send<M extends 'raft' | 'raft-bulk'>(to: string, message: M, request: Requests[M]): void
 }
 
-/** The callee's side: one handler per message; the funnel has checked admission, role and bounds. */
+/**
+ * The callee's side: one handler per message; the funnel has checked admission, role and bounds.
+ *
+ * `timeoutMs`: how long the caller waits, counted from the arrival (0: it did not say). `signal`: aborted when the
+ * caller gave up or its connection died; the reply is then dropped. `release`: gives the body's buffer back, see
+ * `Answer`.
+ * The reply's `body` is sent without being copied: it must not change before `sent` is called (also called when the
+ * connection died first).
+ */
 export type Handler<M extends MessageName> = (
   request: Requests[M],
-  context: { readonly from: string; readonly body: Buffer | undefined },
-) => Promise<{ reply: Replies[M]; body?: readonly Uint8Array[] }>
+  context: {
+    readonly from: string
+    readonly body: Buffer | undefined
+    readonly release?: (() => void) | undefined
+    readonly timeoutMs: number
+    readonly signal: AbortSignal
+  },
+) => Promise<{ reply: Replies[M]; body?: readonly Uint8Array[]; sent?: () => void }>
 
 export type Handlers = { readonly [M in MessageName]?: Handler<M> }
