@@ -14,7 +14,7 @@ import type { BodyPool } from '../protocol/body-pool.ts'
 import { decodePayload } from '../protocol/codec.ts'
 import { encodeFrame, type Frame, type FrameKind, FrameParser } from '../protocol/frame.ts'
 import type { ConnectionClass } from '../protocol/messages.ts'
-import { type Address, bodyLength, errorFromPayload, writeFrame } from './channel.ts'
+import { type Address, bodyLength, errorFromPayload, scratchBytes, writeFrame } from './channel.ts'
 import { abortError, Gate } from './gate.ts'
 import { connectionClass, peerKey, type TlsContext } from './tls-context.ts'
 
@@ -45,9 +45,6 @@ export interface ClientChannelOptions {
   /** Called once, when the connection is gone or could not be made. */
   readonly closed: (reason: ClusterError) => void
 }
-
-/** TLS records carry at most this many bytes; larger buffers are never filled. */
-const scratchBytes = 16 * 1024
 
 type Outcome = { readonly answer: RawAnswer } | { readonly error: Error }
 

@@ -13,7 +13,8 @@ import type { BodyPool } from '../protocol/body-pool.ts'
 import { encodeFrame, type Frame, type FrameKind, FrameParser } from '../protocol/frame.ts'
 import type { Inbound, Outbound, Serve } from '../protocol/inbound.ts'
 import { type ConnectionClass, messages } from '../protocol/messages.ts'
-import { bodyLength, errorToPayload, writeFrame } from './channel.ts'
+import { bodyLength, errorToPayload, scratchBytes, writeFrame } from './channel.ts'
+import { readInto } from './direct-read.ts'
 
 export const serverChannelLimits = {
   /** Handlers at work per connection. Bulk: times the largest body this is what a peer can make us hold. */
@@ -28,9 +29,13 @@ export interface ServerChannelOptions {
   readonly connection: ConnectionClass
   readonly serve: Serve
   readonly bodies: BodyPool
+  /** Decrypt straight into bodies where the runtime can; see direct-read.ts. */
+  readonly directRead: boolean
   /** Called once, when the connection is gone; `reason` is set when this end closed it. */
   readonly closed: (reason: ClusterError | undefined) => void
 }
+
+type AnsweredFrame = Pick<Frame, 'messageId' | 'requestId'>
 
 /** A request that is being answered. The signal is made when somebody looks at it: most handlers never do. */
 class Request implements Inbound {
@@ -43,9 +48,11 @@ class Request implements Inbound {
   readonly release: (() => void) | undefined
   readonly timeoutMs: number
   #abort: AbortController | undefined
+  readonly requestId: number
   cancelled = false
 
   constructor(frame: Frame, from: MapNode, connection: ConnectionClass) {
+    this.requestId = frame.requestId
     this.from = from
     this.messageId = frame.messageId
     this.oneWay = frame.kind === 'oneWay'
@@ -73,8 +80,10 @@ class Request implements Inbound {
 export class ServerChannel {
   readonly #options: ServerChannelOptions
   readonly #socket: TLSSocket
+  readonly #parser: FrameParser
   readonly #open = new Map<number, Request>()
-  #oneWayOpen = 0
+  #queue: Request[] = []
+  #running = 0
   #closed = false
   /** The peer as the newest cluster map has it. */
   peer: MapNode
@@ -84,19 +93,11 @@ export class ServerChannel {
     this.peer = options.peer
     const socket = options.socket
     this.#socket = socket
-    const parser = new FrameParser(options.connection, (frame) => this.#received(frame), options.bodies)
-    socket.on('data', (chunk: Buffer) => {
-      try {
-        parser.push(chunk, { owned: true })
-      } catch (cause) {
-        this.close(
-          cause instanceof ClusterError
-            ? cause
-            : new ClusterError('BadMessage', 'unreadable request', { cause }),
-        )
-      }
-    })
-    socket.on('drain', () => this.#regulate())
+    this.#parser = new FrameParser(options.connection, (frame) => this.#received(frame), options.bodies)
+    if (!options.directRead || !this.#readDirectly()) {
+      socket.on('data', (chunk: Buffer) => this.#read(() => this.#parser.push(chunk, { owned: true })))
+    }
+    socket.on('drain', () => this.#work())
     socket.on('error', () => this.close(undefined))
     socket.on('end', () => this.close(undefined))
     socket.on('close', () => this.close(undefined))
@@ -109,58 +110,91 @@ export class ServerChannel {
     this.#socket.destroy()
     for (const request of this.#open.values()) request.cancel()
     this.#open.clear()
+    this.#queue = []
     this.#options.closed(reason)
+  }
+
+  #readDirectly(): boolean {
+    const scratch = Buffer.allocUnsafeSlow(scratchBytes)
+    return readInto(this.#socket, {
+      buffer: () => this.#parser.bodyTarget() ?? scratch,
+      read: (count, buffer) => {
+        this.#read(() => {
+          if (buffer === scratch) this.#parser.push(scratch.subarray(0, count), { owned: false })
+          else this.#parser.bodyFilled(count)
+        })
+        return !this.#closed && !this.#socket.isPaused()
+      },
+    })
+  }
+
+  /** Errors must not leave: the runtime calls this, and nobody could catch them. */
+  #read(take: () => void): void {
+    try {
+      if (!this.#closed) take()
+    } catch (cause) {
+      this.close(
+        cause instanceof ClusterError
+          ? cause
+          : new ClusterError('BadMessage', 'unreadable request', { cause }),
+      )
+    }
   }
 
   #received(frame: Frame): void {
     if (this.#closed) return
-    if (frame.kind === 'request') this.#request(frame)
-    else if (frame.kind === 'oneWay') this.#oneWay(frame)
-    else if (frame.kind === 'cancel') this.#open.get(frame.requestId)?.cancel()
+    if (frame.kind === 'request' || frame.kind === 'oneWay') this.#request(frame)
+    else if (frame.kind === 'cancel') this.#cancel(frame.requestId)
     else throw new ClusterError('BadMessage', `a caller must not send ${frame.kind} frames`)
   }
 
+  #cancel(requestId: number): void {
+    this.#open.get(requestId)?.cancel()
+    this.#open.delete(requestId)
+  }
+
   #request(frame: Frame): void {
-    if (this.#open.has(frame.requestId)) {
-      throw new ClusterError('BadMessage', `request ${frame.requestId} is already open`)
-    }
-    const { connection, serve } = this.#options
-    if (
-      connection === 'control' &&
-      frame.messageId !== messages.ping.id &&
-      this.#open.size >= serverChannelLimits.openRequests.control
-    ) {
-      this.#answer(frame, new ClusterError('Overloaded', 'too many open requests on this connection'))
+    const { connection } = this.#options
+    const request = new Request(frame, this.peer, connection)
+    if (connection === 'control' && frame.messageId !== messages.ping.id && this.#full) {
+      // One-way messages are dropped: their sender repeats what is lost, and they would be out of date.
+      if (!request.oneWay) this.#answer(request, new ClusterError('Overloaded', 'too many open requests'))
       return
     }
-    const request = new Request(frame, this.peer, connection)
-    this.#open.set(frame.requestId, request)
-    this.#regulate()
-    serve(request).then(
-      (outbound) => this.#done(frame, request, outbound),
-      (error: unknown) =>
-        this.#done(frame, request, error instanceof Error ? error : new Error(String(error))),
-    )
-  }
-
-  #oneWay(frame: Frame): void {
-    // The sender repeats what is lost; better to drop than to queue what is out of date when its turn comes.
-    if (this.#oneWayOpen >= serverChannelLimits.openRequests.control) return
-    this.#oneWayOpen++
-    const done = () => {
-      this.#oneWayOpen--
+    if (!request.oneWay) {
+      if (this.#open.has(frame.requestId)) {
+        throw new ClusterError('BadMessage', `request ${frame.requestId} is already open`)
+      }
+      this.#open.set(frame.requestId, request)
     }
-    this.#options.serve(new Request(frame, this.peer, this.#options.connection)).then(done, done)
+    this.#queue.push(request)
+    this.#work()
   }
 
-  #done(frame: Frame, request: Request, result: Outbound | Error): void {
-    if (this.#open.get(frame.requestId) === request) this.#open.delete(frame.requestId)
-    if (!this.#closed && !request.cancelled) this.#answer(frame, result)
-    else if (!(result instanceof Error)) result.sent?.()
+  /** Starts queued requests while there is room. The queue holds what one read brought: nothing is read meanwhile. */
+  #work(): void {
+    const bulk = this.#options.connection === 'bulk'
+    while (this.#queue.length > 0 && !(bulk && this.#full) && !this.#closed) {
+      const request = this.#queue.shift()
+      if (request === undefined || request.cancelled) continue
+      this.#running++
+      this.#options.serve(request).then(
+        (outbound) => this.#done(request, outbound),
+        (error: unknown) => this.#done(request, error instanceof Error ? error : new Error(String(error))),
+      )
+    }
     this.#regulate()
   }
 
-  #answer(frame: Frame, result: Outbound | Error): void {
+  #done(request: Request, result: Outbound | Error): void {
+    this.#running--
+    if (this.#open.get(request.requestId) === request) this.#open.delete(request.requestId)
+    if (!this.#closed && !request.cancelled && !request.oneWay) this.#answer(request, result)
+    else if (!(result instanceof Error)) result.sent?.()
+    this.#work()
+  }
+
+  #answer(frame: AnsweredFrame, result: Outbound | Error): void {
     if (result instanceof Error) {
       writeFrame(this.#socket, this.#encode(frame, 'error', errorToPayload(result), 0))
       return
@@ -177,7 +211,7 @@ export class ServerChannel {
     writeFrame(this.#socket, reply, body, result.sent)
   }
 
-  #encode(frame: Frame, kind: FrameKind, value: unknown, bodyBytes: number): Buffer {
+  #encode(frame: AnsweredFrame, kind: FrameKind, value: unknown, bodyBytes: number): Buffer {
     return encodeFrame(
       { kind, messageId: frame.messageId, requestId: frame.requestId, deadlineMs: 0 },
       value,
@@ -185,13 +219,21 @@ export class ServerChannel {
     )
   }
 
+  get #full(): boolean {
+    const { connection } = this.#options
+    return (
+      this.#running >= serverChannelLimits.openRequests[connection] ||
+      this.#socket.writableLength > serverChannelLimits.replyBytes[connection]
+    )
+  }
+
   /** Reads from the peer only while it leaves us room. */
   #regulate(): void {
     if (this.#closed) return
-    const { connection } = this.#options
     const full =
-      this.#socket.writableLength > serverChannelLimits.replyBytes[connection] ||
-      (connection === 'bulk' && this.#open.size >= serverChannelLimits.openRequests.bulk)
+      this.#options.connection === 'bulk'
+        ? this.#queue.length > 0 || this.#full
+        : this.#socket.writableLength > serverChannelLimits.replyBytes.control
     if (full && !this.#socket.isPaused()) this.#socket.pause()
     else if (!full && this.#socket.isPaused()) this.#socket.resume()
   }

@@ -6,6 +6,9 @@
 import type { Socket } from 'node:net'
 import { ClusterError, isClusterErrorCode } from '../errors.ts'
 
+/** TLS records carry at most this many bytes; a larger buffer for what arrives between bodies is never filled. */
+export const scratchBytes = 16 * 1024
+
 /** Where a process listens. */
 export interface Address {
   readonly host: string

@@ -65,6 +65,8 @@ export interface TransportOptions {
   readonly epoch: () => number
   readonly observer?: TransportObserver
   readonly bulkConnections?: number
+  /** Default true; false reads accepted connections by 'data' events, see direct-read.ts. */
+  readonly directRead?: boolean
 }
 
 interface InboundPeer {
@@ -214,6 +216,7 @@ export class TlsTransport implements Caller {
       connection: peer.connection,
       serve: this.#options.serve,
       bodies: this.#bodies,
+      directRead: this.#options.directRead ?? true,
       closed: (reason) => {
         this.#sockets.delete(socket)
         this.#inbound.delete(channel)

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { afterEach, test } from 'node:test'
-import { connect, type TLSSocket } from 'node:tls'
+import { connect, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import type { ClusterError } from '../../node/errors.ts'
 import { serverChannelLimits } from '../../node/io/channel-server.ts'
+import { readInto } from '../../node/io/direct-read.ts'
 import { generateKeyPair, type KeyPair } from '../../node/io/identity.ts'
 import { protocolName, TlsContext } from '../../node/io/tls-context.ts'
 import { peerLimits } from '../../node/io/tls-peer.ts'
@@ -62,6 +64,68 @@ function closedBy(socket: TLSSocket): Promise<void> {
   socket.resume()
   return eventually('the server closes the connection', () => socket.destroyed)
 }
+
+for (const directRead of [true, false]) {
+  test(`bodies of every size arrive whole, ${directRead ? 'read directly' : "read by 'data' events"}`, async () => {
+    await world.start('b', {
+      directRead,
+      handlers: {
+        'write-shard': async (_request, { body, release }) => {
+          const sum = createHash('sha256')
+            .update(body ?? '')
+            .digest('hex')
+          release?.()
+          return { reply: { sealed: true, sum } as never }
+        },
+      },
+    })
+    const a = await world.start('a')
+    const sizes = [1, 100, 16_384, 16_385, 65_536, 1_048_584, frameLimits.bodyBytes.bulk]
+    const calls = Array.from({ length: 6 }, () => sizes).flat()
+    await Promise.all(
+      calls.map(async (size) => {
+        const body = [randomBytes(size)]
+        const { reply } = await a.call('b', 'write-shard', write, { body })
+        assert.equal(
+          Object(reply).sum,
+          createHash('sha256')
+            .update(body[0] ?? '')
+            .digest('hex'),
+        )
+      }),
+    )
+  })
+}
+
+test('the pinned runtime can read accepted connections directly', async () => {
+  const context = new TlsContext(generateKeyPair(), 'b')
+  let direct: boolean | undefined
+  let got = ''
+  const scratch = Buffer.alloc(16)
+  const server = createTlsServer(context.serverOptions(), (socket) => {
+    socket.on('error', () => socket.destroy())
+    direct = readInto(socket, {
+      buffer: () => scratch,
+      read: (count) => {
+        got += scratch.toString('latin1', 0, count)
+        return true
+      },
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const bound = server.address()
+  assert.ok(bound && typeof bound === 'object')
+  const socket = connect({ ...context.clientOptions('bulk'), host: '127.0.0.1', port: bound.port })
+  cleanups.push(() => {
+    socket.destroy()
+    server.close()
+  })
+  socket.on('error', () => socket.destroy())
+  socket.on('secureConnect', () => socket.write('a text that is longer than the buffer'))
+  await eventually('it arrives', () => got.length === 37)
+  assert.equal(got, 'a text that is longer than the buffer')
+  assert.equal(direct, true)
+})
 
 test('a call carries its request, its body and its answer, with TLS 1.3 and AES-GCM', async () => {
   await world.start('b', {

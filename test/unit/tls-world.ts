@@ -39,6 +39,7 @@ export class TlsWorld {
       observer?: TransportObserver
       admit?: boolean
       bulkConnections?: number
+      directRead?: boolean
       changes?: Partial<MapNode>
       keyPair?: KeyPair
     } = {},
@@ -54,6 +55,7 @@ export class TlsWorld {
       serve: createFunnel({ handlers: options.handlers ?? {}, epoch: () => 7 }),
       epoch: () => 7,
       ...(options.observer && { observer: options.observer }),
+      ...(options.directRead !== undefined && { directRead: options.directRead }),
       ...(options.bulkConnections && { bulkConnections: options.bulkConnections }),
     })
     this.addresses.set(nodeId, await transport.listen({ host: '127.0.0.1', port: 0 }))
