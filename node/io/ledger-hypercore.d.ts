@@ -14,6 +14,8 @@ declare module 'hypercore-crypto' {
     namespace(name: string, count: number): Uint8Array[]
     discoveryKey(key: Uint8Array): Buffer
   }
+
+  // biome-ignore lint/style/noDefaultExport: the package is CommonJS and exports one value
   export { crypto as default }
 }
 
@@ -83,6 +85,8 @@ declare module 'hypercore' {
     setActive(active: boolean): void
     session(options?: { active?: boolean }): Hypercore
   }
+
+  // biome-ignore lint/style/noDefaultExport: the package is CommonJS and exports one value
   export { Hypercore as default }
 }
 
@@ -101,5 +105,7 @@ declare module 'corestore' {
     getAuth(discoveryKey: Uint8Array): Promise<{ key: Buffer; manifest: Manifest | null } | null>
     replicate(stream: Duplex): unknown
   }
+
+  // biome-ignore lint/style/noDefaultExport: the package is CommonJS and exports one value
   export { Corestore as default }
 }
