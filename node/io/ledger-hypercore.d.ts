@@ -15,6 +15,7 @@ declare module 'hypercore-crypto' {
     discoveryKey(key: Uint8Array): Buffer
   }
 
+  // biome-ignore lint/style/noDefaultExport: the package is CommonJS and exports one value
   export { crypto as default }
 }
 
@@ -85,6 +86,7 @@ declare module 'hypercore' {
     session(options?: { active?: boolean }): Hypercore
   }
 
+  // biome-ignore lint/style/noDefaultExport: the package is CommonJS and exports one value
   export { Hypercore as default }
 }
 
@@ -104,5 +106,6 @@ declare module 'corestore' {
     replicate(stream: Duplex): unknown
   }
 
+  // biome-ignore lint/style/noDefaultExport: the package is CommonJS and exports one value
   export { Corestore as default }
 }
