@@ -62,8 +62,9 @@ export const catalogLimits = {
 } as const
 
 export interface BucketRow {
-  /** dropped: a tombstone, so that a late command cannot revive the bucket. */
-  readonly state: 'open' | 'closed' | 'dropped'
+  readonly state: 'open' | 'closed'
+  /** The highest attempt of the registry that has opened or closed it here. */
+  readonly attempt: number
   readonly objectCount: number
   readonly uploadCount: number
 }
@@ -85,6 +86,14 @@ export interface ShardedBlobRow {
   readonly blob: ShardedBlob
   readonly bucketId: string
   readonly key: string
+  /** Moves of shards that were announced and not yet made; at most one a shard. */
+  readonly claims?: readonly ShardClaim[]
+}
+
+export interface ShardClaim {
+  readonly shardIndex: number
+  readonly to: string
+  readonly claimId: string
 }
 
 export interface InlineBlobRow {
