@@ -55,6 +55,18 @@ export function isReferenced(changes: RowChanges, blobId: string): boolean {
   return changes.has(rowKeys.shardedBlob(blobId)) || changes.has(rowKeys.inlineBlob(blobId))
 }
 
+/** Whether a version or part of this key refers to the blob. */
+export function isOwner(
+  changes: RowChanges,
+  blobId: string,
+  owner: { bucketId: string; key: string },
+): boolean {
+  const row =
+    changes.get<ShardedBlobRow>(rowKeys.shardedBlob(blobId)) ??
+    changes.get<InlineBlobRow>(rowKeys.inlineBlob(blobId))
+  return row?.bucketId === owner.bucketId && row.key === owner.key
+}
+
 /**
  * A shard has moved, or is about to (`step: 'claim'`). Repeating it is answered like the first time.
  * Refuses: ShardNotFound (no such blob), GenerationMismatch (other generation, holder or claim; details tell which).

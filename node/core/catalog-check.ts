@@ -19,6 +19,8 @@ import {
 } from './shape.ts'
 
 const id = matching(/^[0-9a-f]{1,64}$/)
+/** Empty parts have no blob. */
+const blobRef = matching(/^[0-9a-f]{0,64}$/)
 const key = text(catalogLimits.keyBytesMax)
 const name = text(256)
 /** Up to the last instant of JavaScript's Date: leaves room for "one later than". */
@@ -55,7 +57,7 @@ const metadata = record({ user: headers, system: headers })
 const dataKey = record({ wrapping: name, bytes: bytes(1024) })
 const conditions = record({}, { ifMatch: etag, ifNoneMatch: oneOf('*') })
 
-const extent = record({ blobId: id, bytes: integer(0) }, { partNumber, etag, checksum })
+const extent = record({ blobId: blobRef, bytes: integer(0) }, { partNumber, etag, checksum })
 const version = record(
   {
     versionId: id,
@@ -75,13 +77,12 @@ const upload = record(
   { uploadId: id, key, startedMs: time, ownerId: name, metadata, dataKey, segmentBytes: integer(1) },
   { checksum: record({ algorithm, type: checksumType }) },
 )
-const part = record({ partNumber, blobId: id, bytes: integer(0), etag, modifiedMs: time }, { checksum })
+const part = record({ partNumber, blobId: blobRef, bytes: integer(0), etag, modifiedMs: time }, { checksum })
 const listedPart = record({ partNumber: integer(0), etag }, { checksum: text(128) })
 
 const commands: Readonly<Record<CatalogCommand['kind'], Shape>> = {
-  'open-bucket': record({ bucketId: id }),
-  'close-bucket': record({ bucketId: id }),
-  'drop-bucket': record({ bucketId: id }),
+  'open-bucket': record({ bucketId: id, attempt: integer(0) }),
+  'close-bucket': record({ bucketId: id, attempt: integer(0) }),
   'put-version': record({
     bucketId: id,
     version,
@@ -90,7 +91,7 @@ const commands: Readonly<Record<CatalogCommand['kind'], Shape>> = {
   }),
   'delete-object': record({ bucketId: id, key, nowMs: time, conditions }, { versionId: id }),
   'create-upload': record({ bucketId: id, upload }),
-  'put-part': record({ bucketId: id, key, uploadId: id, part, blob }),
+  'put-part': record({ bucketId: id, key, uploadId: id, part }, { blob }),
   'complete-upload': record(
     {
       bucketId: id,
@@ -155,7 +156,10 @@ export function wrongWithCommand(command: unknown): string | undefined {
   const known = command as CatalogCommand
   if (known.kind === 'put-version') return wrongWithVersion(known.version, known.blobs)
   if (known.kind === 'put-part') {
-    return known.part.blobId === known.blob.blobId ? wrongWithBlob(known.blob) : '.part names another blob'
+    if ((known.part.bytes === 0) !== (known.blob === undefined))
+      return '.blob is there for an empty part, or missing'
+    if (known.part.blobId !== (known.blob?.blobId ?? '')) return '.part names another blob'
+    return known.blob === undefined ? undefined : wrongWithBlob(known.blob)
   }
   return undefined
 }
@@ -165,11 +169,14 @@ export function wrongWithQuery(query: unknown): string | undefined {
   return queryShape(query)
 }
 
-/** A version is the concatenation of its extents, each of which has a blob of its own. */
+/** A version is the concatenation of its extents, each of which has a blob of its own, or is empty and has none. */
 function wrongWithVersion(version: Version, blobs: readonly Blob[]): string | undefined {
-  const named = new Set(version.extents.map((each: Extent) => each.blobId))
+  const stored = version.extents.filter((each: Extent) => each.blobId !== '')
+  if (version.extents.some((each: Extent) => each.blobId === '' && each.bytes > 0))
+    return '.version lacks a blob'
+  const named = new Set(stored.map((each: Extent) => each.blobId))
   const given = new Set(blobs.map((each) => each.blobId))
-  if (named.size !== version.extents.length || given.size !== blobs.length) return '.version repeats a blob'
+  if (named.size !== stored.length || given.size !== blobs.length) return '.version repeats a blob'
   if (named.size !== given.size || !given.isSupersetOf(named)) return '.blobs are not those of the extents'
   const bytes = version.extents.reduce((sum: number, each: Extent) => sum + each.bytes, 0)
   if (bytes !== version.bytes) return '.version.bytes is not the sum of its extents'

@@ -7,7 +7,7 @@
  */
 import { ClusterError } from '../errors.ts'
 import { prefixEnd } from './byte-order.ts'
-import { requireReadable } from './catalog-buckets.ts'
+import { requireOpen } from './catalog-buckets.ts'
 import { wrongWithQuery } from './catalog-check.ts'
 import { commonPrefixOf, listRows } from './catalog-listing.ts'
 import {
@@ -43,7 +43,7 @@ type Query<K extends CatalogQuery['kind']> = Extract<CatalogQuery, { kind: K }>
 
 /**
  * Answers a query.
- * Throws ClusterError: BadMessage (malformed query), NoSuchBucket (unknown to this group), StaleBucket (dropped: look
+ * Throws ClusterError: BadMessage (malformed query), NoSuchBucket (unknown to this group), StaleBucket (closed: look
  * the name up again), NoSuchUpload (list-parts, find-upload).
  */
 export async function answerCatalogQuery<K extends CatalogQuery['kind']>(
@@ -57,7 +57,7 @@ export async function answerCatalogQuery(
   const wrong = wrongWithQuery(query)
   if (wrong !== undefined) throw new ClusterError('BadMessage', `catalog query${wrong}`)
   if (query.kind !== 'find-blobs') {
-    requireReadable(read<BucketRow>(source, rowKeys.bucket(query.bucketId)), query.bucketId)
+    requireOpen(read<BucketRow>(source, rowKeys.bucket(query.bucketId)), query.bucketId)
   }
   switch (query.kind) {
     case 'find-object':
@@ -79,7 +79,7 @@ function findObject(rows: RowReader, query: Query<'find-object'>): CatalogAnswer
   const row = read<ObjectRow>(rows, rowKeys.object(query.bucketId, query.key))
   if (row === undefined) return { version: undefined, blobs: [] }
   const version = wholeVersion(rows, row)
-  return { version, blobs: extentsFor(version, query.blobsFor).map(({ blobId }) => blobOf(rows, blobId)) }
+  return { version, blobs: blobsOf(rows, extentsFor(version, query.blobsFor)) }
 }
 
 /** The extents whose blobs a reader needs. A part number on an object that has no parts: 1 is the whole object. */
@@ -97,6 +97,10 @@ function extentsFor(version: Version, wanted: Query<'find-object'>['blobsFor']):
     start += extent.bytes
     return extent.bytes > 0 && firstByte <= wanted.lastByte && start > wanted.firstByte
   })
+}
+
+function blobsOf(rows: RowReader, extents: readonly Extent[]): Blob[] {
+  return extents.filter((extent) => extent.blobId !== '').map((extent) => blobOf(rows, extent.blobId))
 }
 
 function blobOf(rows: RowReader, blobId: string): Blob {

@@ -62,8 +62,9 @@ export const catalogLimits = {
 } as const
 
 export interface BucketRow {
-  /** dropped: a tombstone, so that a late command cannot revive the bucket. */
-  readonly state: 'open' | 'closed' | 'dropped'
+  readonly state: 'open' | 'closed'
+  /** The highest attempt of the registry that has opened or closed it here. */
+  readonly attempt: number
   readonly objectCount: number
   readonly uploadCount: number
 }

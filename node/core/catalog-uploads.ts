@@ -7,8 +7,8 @@
  * answer is kept (`completedUploadsMax` per group).
  */
 import { ClusterError } from '../errors.ts'
-import { adoptBlob, releaseBlob } from './catalog-blobs.ts'
-import { countInBucket, requireOpen } from './catalog-buckets.ts'
+import { adoptBlob, isOwner, releaseBlob } from './catalog-blobs.ts'
+import { countInBucket, requireOpenBucket } from './catalog-buckets.ts'
 import {
   type CompletedRow,
   catalogLimits,
@@ -30,7 +30,7 @@ type Command<K extends CatalogCommand['kind']> = Extract<CatalogCommand, { kind:
 /** Begins an upload. Refuses: NoSuchBucket, StaleBucket, NoSuchUpload when it has ended already (a late repetition). */
 export function createUpload(changes: RowChanges, command: Command<'create-upload'>): Record<string, never> {
   const { bucketId, upload } = command
-  requireOpen(changes, bucketId)
+  requireOpenBucket(changes, bucketId)
   const name = { bucketId, key: upload.key, uploadId: upload.uploadId }
   if (changes.has(rowKeys.fence(upload.uploadId))) throw noSuchUpload(name)
   if (changes.has(rowKeys.upload(name))) return {}
@@ -39,17 +39,24 @@ export function createUpload(changes: RowChanges, command: Command<'create-uploa
   return {}
 }
 
-/** Stores a part, replacing the one of that number. Refuses: NoSuchBucket, StaleBucket, NoSuchUpload, VersionAbandoned. */
+/**
+ * Stores a part, replacing the one of that number. Refuses: NoSuchBucket, StaleBucket, NoSuchUpload, VersionAbandoned.
+ *
+ * A repetition of one that was applied is never refused while its blob is in use, not even when the upload has been
+ * completed since: a refusal tells the gateway that it may delete the shards.
+ */
 export function putPart(changes: RowChanges, command: Command<'put-part'>): CatalogReplies['put-part'] {
   const { bucketId, key, part, blob } = command
-  requireOpen(changes, bucketId)
-  requireUpload(changes, command)
+  requireOpenBucket(changes, bucketId)
   const rowKey = rowKeys.part(command, part.partNumber)
   const current = changes.get<PartRow>(rowKey)?.part
   if (current?.blobId === part.blobId) return { modifiedMs: current.modifiedMs }
+  const owner = { bucketId, key }
+  if (blob !== undefined && isOwner(changes, blob.blobId, owner)) return { modifiedMs: part.modifiedMs }
+  requireUpload(changes, command)
   const modifiedMs = Math.max(part.modifiedMs, (current?.modifiedMs ?? -1) + 1)
-  adoptBlob(changes, blob, { bucketId, key })
-  if (current !== undefined) releaseBlob(changes, current.blobId, { sinceMs: modifiedMs })
+  if (blob !== undefined) adoptBlob(changes, blob, owner)
+  if (current !== undefined) releasePart(changes, current, modifiedMs)
   changes.put(rowKey, { part: { ...part, modifiedMs } } satisfies PartRow)
   return { modifiedMs }
 }
@@ -69,7 +76,7 @@ export function completeUpload(
   const { bucketId, key, uploadId, nowMs } = command
   const completed = changes.get<CompletedRow>(rowKeys.completed(command))
   if (completed !== undefined) return completed.reply
-  requireOpen(changes, bucketId)
+  requireOpenBucket(changes, bucketId)
   const upload = requireUpload(changes, command)
   const chosen = chooseParts(command, parts)
   requireConditions(changes.get<ObjectRow>(rowKeys.object(bucketId, key)), command.conditions)
@@ -78,7 +85,7 @@ export function completeUpload(
   const { modifiedMs } = installVersion(changes, bucketId, version)
   const kept = new Set(chosen.map((part) => part.blobId))
   for (const part of parts) {
-    if (!kept.has(part.blobId)) releaseBlob(changes, part.blobId, { sinceMs: nowMs })
+    if (!kept.has(part.blobId)) releasePart(changes, part, nowMs)
     changes.delete(rowKeys.part(command, part.partNumber))
   }
   endUpload(changes, { bucketId, key, uploadId }, nowMs)
@@ -94,12 +101,12 @@ export function abortUpload(
   command: Command<'abort-upload'>,
   parts: readonly Part[],
 ): CatalogReplies['abort-upload'] {
-  requireOpen(changes, command.bucketId)
+  requireOpenBucket(changes, command.bucketId)
   const upload = requireUpload(changes, command)
   const newestMs = parts.reduce((newest, part) => Math.max(newest, part.modifiedMs), upload.startedMs)
   const sinceMs = command.nowMs ?? newestMs
   for (const part of parts) {
-    releaseBlob(changes, part.blobId, { sinceMs })
+    releasePart(changes, part, sinceMs)
     changes.delete(rowKeys.part(command, part.partNumber))
   }
   endUpload(changes, command, sinceMs)
@@ -158,6 +165,10 @@ function versionOf(command: Command<'complete-upload'>, upload: Upload, chosen: 
     dataKey: upload.dataKey,
     segmentBytes: upload.segmentBytes,
   }
+}
+
+function releasePart(changes: RowChanges, part: Part, sinceMs: number): void {
+  if (part.blobId !== '') releaseBlob(changes, part.blobId, { sinceMs })
 }
 
 function endUpload(changes: RowChanges, name: UploadName, sinceMs: number): void {

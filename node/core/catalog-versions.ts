@@ -9,7 +9,7 @@
  */
 import { ClusterError } from '../errors.ts'
 import { adoptBlob, releaseBlob } from './catalog-blobs.ts'
-import { countInBucket, requireOpen } from './catalog-buckets.ts'
+import { countInBucket, requireOpenBucket } from './catalog-buckets.ts'
 import { catalogLimits, type ExtentsRow, type FenceRow, type ObjectRow, rowKeys } from './catalog-rows.ts'
 import type { CatalogCommand, CatalogReplies, Extent, Version, WriteConditions } from './catalog-types.ts'
 import { invariant } from './invariant.ts'
@@ -30,7 +30,7 @@ export function putVersion(
   const { bucketId, version, blobs, conditions } = command
   const before = answeredBefore(changes, bucketId, version)
   if (before !== undefined) return before
-  requireOpen(changes, bucketId)
+  requireOpenBucket(changes, bucketId)
   const current = changes.get<ObjectRow>(rowKeys.object(bucketId, version.key))
   requireConditions(current, conditions)
   if (blobs.length === 0 && changes.has(rowKeys.fence(version.versionId))) {
@@ -52,7 +52,7 @@ export function deleteObject(
   command: Command<'delete-object'>,
 ): CatalogReplies['delete-object'] {
   const { bucketId, key, conditions, nowMs } = command
-  requireOpen(changes, bucketId)
+  requireOpenBucket(changes, bucketId)
   const rowKey = rowKeys.object(bucketId, key)
   const current = changes.get<ObjectRow>(rowKey)
   if (
@@ -135,8 +135,9 @@ function endVersion(changes: RowChanges, row: ObjectRow, nowMs: number): void {
     extents = apart.extents
     changes.delete(rowKeys.extents(versionId))
   }
-  if (extents.length === 0) changes.put(rowKeys.fence(versionId), { sinceMs, ended } satisfies FenceRow)
-  extents.forEach(({ blobId }, at) => {
+  const stored = extents.filter((extent) => extent.blobId !== '')
+  if (stored.length === 0) changes.put(rowKeys.fence(versionId), { sinceMs, ended } satisfies FenceRow)
+  stored.forEach(({ blobId }, at) => {
     releaseBlob(changes, blobId, at === 0 ? { sinceMs, ended } : { sinceMs })
   })
 }
@@ -152,6 +153,7 @@ function answeredBefore(
   if (current?.version.versionId === versionId) {
     return { versionId, modifiedMs: current.version.modifiedMs, replaced: current.replaced }
   }
-  const fence = changes.get<FenceRow>(rowKeys.fence(extents[0]?.blobId ?? versionId))
+  const stored = extents.find((extent) => extent.blobId !== '')
+  const fence = changes.get<FenceRow>(rowKeys.fence(stored?.blobId ?? versionId))
   return fence?.ended?.versionId === versionId ? fence.ended : undefined
 }

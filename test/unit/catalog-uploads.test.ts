@@ -200,7 +200,8 @@ test('a put-part or an abort that arrives after completion touches nothing of th
   const driver = withParts()
   driver.run(complete('k', 'e1', all))
   const before = new Map(driver.rows.rows)
-  assert.equal(driver.refused(putPart('k', 'e1', 1, 'aa')).code, 'NoSuchUpload')
+  // A refusal would let the gateway delete the shards of a blob that the version has.
+  assert.deepEqual(driver.run(putPart('k', 'e1', 1, 'aa')), { modifiedMs: 600 })
   assert.equal(driver.refused(putPart('k', 'e1', 9, 'dd')).code, 'NoSuchUpload')
   assert.equal(driver.refused(abort('k', 'e1')).code, 'NoSuchUpload')
   assert.equal(driver.refused(createUpload('k', 'e1')).code, 'NoSuchUpload')
@@ -220,6 +221,40 @@ test('aborting releases all parts, and nothing revives the upload', () => {
     assert.equal(driver.refused(late).code, 'NoSuchUpload')
   }
   assert.equal(census(driver.rows).referenced.size, 0)
+})
+
+test('an empty part has no blob; it is replaced, completed and read like any other', async () => {
+  const driver = openCatalog()
+  const empty = (partNumber: number) => {
+    const { blob: _, ...command } = putPart('k', 'e1', partNumber, 'aa', {
+      bytes: 0,
+      blobId: '',
+      etag: 'empty',
+    })
+    return command
+  }
+  driver.run(createUpload('k', 'e1'))
+  driver.run(empty(1))
+  driver.run(putPart('k', 'e1', 1, 'bb'))
+  driver.run(empty(2))
+  driver.run(empty(3))
+  driver.run(putPart('k', 'e1', 3, 'cc'))
+  driver.run(empty(3))
+  assert.deepEqual([...census(driver.rows).garbage], ['cc'])
+  const parts = [
+    { partNumber: 1, etag: 'etag-bb' },
+    { partNumber: 3, etag: 'empty' },
+  ]
+  assert.equal(driver.run<{ bytes: number }>(complete('k', 'e1', [], { parts })).bytes, 100)
+  const query = { kind: 'find-object', bucketId, key: 'k', blobsFor: 'all' } as const
+  assert.deepEqual(
+    (await answerCatalogQuery(driver.rows, query)).blobs.map((blob) => blob.blobId),
+    ['bb'],
+  )
+  driver.run(del('k'))
+  assert.equal(census(driver.rows).referenced.size, 0)
+  assert.equal(driver.refused({ ...putPart('k', 'e2', 1, 'dd'), blob: undefined }).code, 'BadMessage')
+  assert.equal(driver.refused(putPart('k', 'e2', 1, 'dd', { bytes: 0 })).code, 'BadMessage')
 })
 
 test('aborting without a time takes that of the newest part', () => {
