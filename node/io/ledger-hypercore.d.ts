@@ -15,7 +15,6 @@ declare module 'hypercore-crypto' {
     discoveryKey(key: Uint8Array): Buffer
   }
 
-  // biome-ignore lint/style/noDefaultExport: the package is CommonJS and exports one value
   export { crypto as default }
 }
 
@@ -86,7 +85,6 @@ declare module 'hypercore' {
     session(options?: { active?: boolean }): Hypercore
   }
 
-  // biome-ignore lint/style/noDefaultExport: the package is CommonJS and exports one value
   export { Hypercore as default }
 }
 
@@ -106,6 +104,5 @@ declare module 'corestore' {
     replicate(stream: Duplex): unknown
   }
 
-  // biome-ignore lint/style/noDefaultExport: the package is CommonJS and exports one value
   export { Corestore as default }
 }

@@ -1,0 +1,25 @@
+/**
+ * Configuration of a gateway: one JSON file, read at start, checked as a whole.
+ */
+import { z } from 'zod'
+import { addressSchema, memberShape, readConfig } from '../node/config.ts'
+
+const gatewaySchema = z.object({
+  ...memberShape,
+  /** Where S3 clients connect. */
+  s3: addressSchema,
+  /** Certificate and key (PEM) for S3 clients; absent: plain HTTP, only allowed on loopback. */
+  s3Tls: z.object({ certificateFile: z.string(), keyFile: z.string() }).optional(),
+  region: z.string().default('eu-central-1'),
+  /** Host names under which buckets are addressed virtual-host style, e.g. `s3.example.org` => `<bucket>.s3.example.org`. */
+  domains: z.array(z.string()).default(['localhost', 's3.localhost']),
+  /** The owner's key store: a file in the local federation. */
+  kms: z.object({ kind: z.literal('file'), file: z.string() }),
+})
+
+export type GatewayConfig = z.infer<typeof gatewaySchema>
+
+/** Reads and checks a gateway's file; throws one Error naming the file and every bad field. */
+export function readGatewayConfig(file: string): GatewayConfig {
+  return readConfig(file, gatewaySchema, ['dataDir', 'genesis'])
+}
