@@ -18,6 +18,8 @@ export const journalLimits = {
   pendingBatchesMax: 8,
   /** Batches that one answer about history lists; a replica further behind asks again. */
   historyBatchesMax: 512,
+  /** Journals in one such answer. */
+  historyJournalsMax: 16,
 } as const
 
 /** A committed entry as the consensus layer hands it over, decoded. Indexes are consecutive. */
