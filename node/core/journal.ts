@@ -79,8 +79,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
   switch (command.kind) {
     case 'open-bucket':
     case 'close-bucket':
-    case 'drop-bucket':
-      return { bucketId: command.bucketId }
+      return { bucketId: command.bucketId, attempt: command.attempt }
     case 'put-version': {
       const { version } = command
       return {
@@ -124,7 +123,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
         etag: command.part.etag,
         ...checksumField(command.part.checksum),
         timeMs: command.part.modifiedMs,
-        blob: blobFields(command.blob, sha256),
+        ...(command.blob === undefined ? {} : { blob: blobFields(command.blob, sha256) }),
       }
     case 'complete-upload':
       return {
