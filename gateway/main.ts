@@ -51,7 +51,12 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
     hostName: config.nodeId,
     ...(config.s3Tls === undefined
       ? {}
-      : { tls: { cert: readFileSync(config.s3Tls.certificateFile, 'utf8'), key: readFileSync(config.s3Tls.keyFile, 'utf8') } }),
+      : {
+          tls: {
+            cert: readFileSync(config.s3Tls.certificateFile, 'utf8'),
+            key: readFileSync(config.s3Tls.keyFile, 'utf8'),
+          },
+        }),
   })
   const ready = await member.serve({})
   await app.listen({ host: config.s3.host, port: config.s3.port })

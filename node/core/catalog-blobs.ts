@@ -68,14 +68,17 @@ export function isOwner(
 }
 
 /**
- * A shard has moved. Repeating it is answered like the first time.
- * Refuses: ShardNotFound (no such blob), GenerationMismatch (other generation or holder; details tell which).
+ * A shard has moved, or is about to (`step: 'claim'`). Repeating it is answered like the first time.
+ * Refuses: ShardNotFound (no such blob), GenerationMismatch (other generation, holder or claim; details tell which).
+ *
+ * Invariant: a node becomes holder of a shard by a claim only if the claim was made before and still stands. So a copy
+ * that a node had when it was neither holder nor claimed never becomes one that a row refers to (gc-worker.ts).
  */
 export function relocateShard(
   changes: RowChanges,
   command: Command<'relocate-shard'>,
 ): CatalogReplies['relocate-shard'] {
-  const { blobId, generation, shardIndex, from, to } = command
+  const { blobId, generation, shardIndex, from, to, claimId } = command
   const row = changes.get<ShardedBlobRow>(rowKeys.shardedBlob(blobId))
   const holder = row?.blob.holders[shardIndex]
   if (row === undefined || holder === undefined) {
@@ -83,18 +86,44 @@ export function relocateShard(
       details: { blobId, shardIndex },
     })
   }
-  if (row.blob.generation !== generation || (holder !== from && holder !== to)) {
+  const claims = row.claims ?? []
+  const claim = claims.find((one) => one.shardIndex === shardIndex)
+  const others = claims.filter((one) => one.shardIndex !== shardIndex)
+  const repeated = command.step !== 'claim' && holder === to
+  if (row.blob.generation !== generation || (holder !== from && !repeated)) {
     throw new ClusterError('GenerationMismatch', 'the shard has another generation or holder', {
       details: { blobId, shardIndex, generation: row.blob.generation, holder },
     })
   }
-  if (holder === to) return {}
+  if (repeated) return {}
+  if (command.step === 'claim') {
+    const made = to === from || claimId === undefined ? [] : [{ shardIndex, to, claimId }]
+    putBlobRow(changes, row, { blob: row.blob, claims: [...others, ...made] })
+    return {}
+  }
+  if (claimId !== undefined && (claim?.claimId !== claimId || claim.to !== to)) {
+    throw new ClusterError('GenerationMismatch', 'the claim of this move no longer stands', {
+      details: { blobId, shardIndex, holder },
+    })
+  }
   const holders = row.blob.holders.with(shardIndex, to)
-  changes.put(rowKeys.shardedBlob(blobId), {
-    ...row,
-    blob: { ...row.blob, holders },
-  } satisfies ShardedBlobRow)
+  putBlobRow(changes, row, { blob: { ...row.blob, holders }, claims: others })
   return {}
+}
+
+function putBlobRow(
+  changes: RowChanges,
+  before: ShardedBlobRow,
+  change: Required<Pick<ShardedBlobRow, 'blob' | 'claims'>>,
+): void {
+  const { blob } = change
+  const { claims, ...rest } = before
+  const row: ShardedBlobRow = {
+    ...rest,
+    blob,
+    ...(change.claims.length === 0 ? {} : { claims: change.claims }),
+  }
+  changes.put(rowKeys.shardedBlob(blob.blobId), row)
 }
 
 /** Fences what nothing refers to, and tells what something does. Blobs that are dead already stay as they are. */

@@ -107,13 +107,16 @@ const commands: Readonly<Record<CatalogCommand['kind'], Shape>> = {
     { checksum },
   ),
   'abort-upload': record({ bucketId: id, key, uploadId: id }, { nowMs: time }),
-  'relocate-shard': record({
-    blobId: id,
-    generation: integer(0),
-    shardIndex: integer(0, catalogLimits.shardsMax - 1),
-    from: name,
-    to: name,
-  }),
+  'relocate-shard': record(
+    {
+      blobId: id,
+      generation: integer(0),
+      shardIndex: integer(0, catalogLimits.shardsMax - 1),
+      from: name,
+      to: name,
+    },
+    { step: oneOf('claim'), claimId: id },
+  ),
   'abandon-blobs': record({ blobIds: ids, nowMs: time }),
   'forget-garbage': record({ blobIds: ids }),
   'forget-fences': record({ ids, nowMs: time }),

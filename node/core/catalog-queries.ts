@@ -195,9 +195,11 @@ function stateOf(
   rows: RowReader,
   blobId: string,
 ): Omit<CatalogAnswers['find-blobs']['blobs'][number], 'blobId'> {
-  const sharded = read<ShardedBlobRow>(rows, rowKeys.shardedBlob(blobId))?.blob
+  const sharded = read<ShardedBlobRow>(rows, rowKeys.shardedBlob(blobId))
   if (sharded !== undefined) {
-    return { state: 'referenced', holders: sharded.holders, generation: sharded.generation }
+    const { holders, generation } = sharded.blob
+    const claims = sharded.claims?.map(({ shardIndex, to }) => ({ shardIndex, to }))
+    return { state: 'referenced', holders, generation, ...(claims === undefined ? {} : { claims }) }
   }
   const garbage = read<GarbageRow>(rows, rowKeys.garbage(blobId))
   if (garbage !== undefined)

@@ -86,6 +86,14 @@ export interface ShardedBlobRow {
   readonly blob: ShardedBlob
   readonly bucketId: string
   readonly key: string
+  /** Moves of shards that were announced and not yet made; at most one a shard. */
+  readonly claims?: readonly ShardClaim[]
+}
+
+export interface ShardClaim {
+  readonly shardIndex: number
+  readonly to: string
+  readonly claimId: string
 }
 
 export interface InlineBlobRow {

@@ -175,7 +175,13 @@ export type CatalogCommand =
       /** Absent: the time of the upload's newest part. */
       readonly nowMs?: number
     }
-  /** A shard has moved or was rebuilt: durable at `to`. Refused unless holder and generation are as expected. */
+  /**
+   * A shard has moved or was rebuilt: durable at `to`. Refused unless holder and generation are as expected.
+   *
+   * `step: 'claim'` announces it, before anything is written at `to`, and leaves the holder; a claim with `to` equal to
+   * `from` withdraws one. With `claimId` the move itself is refused unless that claim still stands. A node that is
+   * neither holder nor claimed knows by that that its copy will never be referred to, and may delete it.
+   */
   | {
       readonly kind: 'relocate-shard'
       readonly blobId: string
@@ -183,6 +189,8 @@ export type CatalogCommand =
       readonly shardIndex: number
       readonly from: string
       readonly to: string
+      readonly step?: 'claim'
+      readonly claimId?: string
     }
   /** Fences blobs that no row refers to: a later put-version or put-part naming one of them is refused. */
   | { readonly kind: 'abandon-blobs'; readonly blobIds: readonly string[]; readonly nowMs: number }
@@ -300,6 +308,8 @@ export interface CatalogAnswers {
       state: 'referenced' | 'garbage' | 'abandoned' | 'unknown'
       holders: readonly string[]
       generation: number
+      /** Nodes that are about to become holders; absent: none. Their copies must stay. */
+      claims?: readonly { readonly shardIndex: number; readonly to: string }[]
     }[]
   }
 }

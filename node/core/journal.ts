@@ -18,6 +18,8 @@ export const journalLimits = {
   pendingBatchesMax: 8,
   /** Batches that one answer about history lists; a replica further behind asks again. */
   historyBatchesMax: 512,
+  /** Journals in one such answer. */
+  historyJournalsMax: 16,
 } as const
 
 /** A committed entry as the consensus layer hands it over, decoded. Indexes are consecutive. */
@@ -77,8 +79,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
   switch (command.kind) {
     case 'open-bucket':
     case 'close-bucket':
-    case 'drop-bucket':
-      return { bucketId: command.bucketId }
+      return { bucketId: command.bucketId, attempt: command.attempt }
     case 'put-version': {
       const { version } = command
       return {
@@ -122,7 +123,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
         etag: command.part.etag,
         ...checksumField(command.part.checksum),
         timeMs: command.part.modifiedMs,
-        blob: blobFields(command.blob, sha256),
+        ...(command.blob === undefined ? {} : { blob: blobFields(command.blob, sha256) }),
       }
     case 'complete-upload':
       return {

@@ -10,8 +10,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ClusterMap, MapNode, NodeRole } from '../../node/core/cluster-map.ts'
 import type { Genesis } from '../../node/core/registry-types.ts'
+import { genesisBytes } from '../../node/core/signed-documents.ts'
 import { writeFileDurably } from '../../node/io/durable-file.ts'
 import { type KeyPair, loadOrCreateKey, loadOrCreateProcessKeys } from '../../node/io/identity.ts'
+import { createFileKms } from '../../node/io/kms-file.ts'
 import type { DevFile, MemberPorts } from './dev-file.ts'
 import type { Layout } from './layout.ts'
 import { planShape, type Shape } from './shape.ts'
@@ -61,6 +63,7 @@ export async function foundFederation(
   for (const member of [dht, ...members])
     await mkdir(dirname(member.configFile), { recursive: true, mode: 0o700 })
   await mkdir(dirname(layout.kmsFile), { recursive: true, mode: 0o700 })
+  await createFileKms(layout.kmsFile)
   if (!existsSync(layout.journalKeyFile)) {
     await writeFileDurably(layout.journalKeyFile, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 })
   }
@@ -154,6 +157,7 @@ async function writeConfigs(
     listen: address(ports.listen),
     admin: address(ports.admin),
   })
+  const addressHints = Object.fromEntries(members.map(({ id, ports }) => [id, address(ports.listen)]))
   await writeConfig(dht, addresses(dht))
   for (const member of members) {
     const common = {
@@ -162,6 +166,7 @@ async function writeConfigs(
       genesis: '../../genesis.json',
       ...addresses(member),
       dht: [`127.0.0.1:${dht.ports.listen}`],
+      addressHints,
     }
     if (member.kind === 'gateway') {
       const kms = { kind: 'file', file: layout.kmsFile }
@@ -175,9 +180,4 @@ async function writeConfigs(
 
 async function writeConfig(member: Member, config: Record<string, unknown>): Promise<void> {
   await writeFile(member.configFile, `${JSON.stringify(config, null, 2)}\n`)
-}
-
-/** Until node/core says what operators sign. */
-function genesisBytes(map: ClusterMap): Uint8Array {
-  return Buffer.from(JSON.stringify(map))
 }

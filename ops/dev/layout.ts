@@ -12,6 +12,10 @@ export interface Layout {
   /** What clients and tests need; written when the cluster serves, removed when it ends. */
   readonly federationFile: string
   readonly genesisFile: string
+  /** Exists once the registry knows the users. */
+  readonly usersFile: string
+  /** For Prometheus' file service discovery; alone in its folder, which holds no secret. */
+  readonly targetsFile: string
   /** 32 bytes, hex: the owner's key for journal contents. */
   readonly journalKeyFile: string
   readonly kmsFile: string
@@ -33,6 +37,8 @@ export function layoutOf(dataDir: string): Layout {
     devFile: join(root, 'dev.json'),
     federationFile: join(root, 'federation.json'),
     genesisFile: join(root, 'genesis.json'),
+    usersFile: join(root, 'users.registered'),
+    targetsFile: join(root, 'prometheus', 'targets.json'),
     journalKeyFile: join(root, 'journal.key'),
     kmsFile: join(root, 'kms', 'owner.key.json'),
     lockFile: join(root, 'dev.lock'),

@@ -5,9 +5,11 @@
  * dies stays dead until `restart`; `stop` leaves no process behind. Used by `npm start`, by the cluster tests and by
  * the benchmark, so that all three run the same thing.
  */
-import { mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { writeFileDurably } from '../../node/io/durable-file.ts'
 import { type Control, isControlled, takeControl } from './control.ts'
 import {
   type DevFile,
@@ -21,6 +23,7 @@ import { auditorId, dhtId, foundFederation, gatewayId, type Member, type NodeSet
 import { type Layout, layoutOf } from './layout.ts'
 import { planShape } from './shape.ts'
 import { type ChildSpec, type Death, Supervisor } from './supervisor.ts'
+import { prometheusTargets } from './targets.ts'
 import { registerUsers } from './users.ts'
 
 export const federationLimits = {
@@ -169,11 +172,22 @@ export class LocalFederation {
         .filter((member) => member.kind === 'node' || member.kind === 'auditor')
         .map((member) => this.#startMember(member)),
     )
-    await registerUsers({ layout: this.layout, users: this.dev.users, gatewayConfig: gateway.configFile })
+    if (!existsSync(this.layout.usersFile)) {
+      await registerUsers({
+        cwd: checkout,
+        gatewayConfig: gateway.configFile,
+        logFile: join(this.layout.logDir, 'register-users.log'),
+        users: this.dev.users,
+      })
+      await writeFileDurably(this.layout.usersFile, 'the users of dev.json are in the registry\n')
+    }
     await this.#startMember(gateway)
     await waitUntilReady(gateway)
     this.#serving = true
     await writeFederationFile(this.layout, this.file)
+    await mkdir(dirname(this.layout.targetsFile), { recursive: true })
+    const targets = JSON.stringify(prometheusTargets(this.file), null, 2)
+    await writeFileDurably(this.layout.targetsFile, `${targets}\n`, { mode: 0o644 })
   }
 
   async #startMember(member: Member): Promise<void> {

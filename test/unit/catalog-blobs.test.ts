@@ -52,6 +52,35 @@ test('a relocation with another generation or holder is refused, one of an unkno
   assert.equal(driver.refused(relocate()).code, 'ShardNotFound')
 })
 
+test('a move needs the claim that was made for it, and only the newest claim of a shard stands', async () => {
+  const driver = openCatalog()
+  driver.run(put('k', '01', ['aa']))
+  const claim = (claimId: string, to = 'b-2') => driver.run(relocate({ step: 'claim', claimId, to }))
+  assert.equal(driver.refused(relocate({ claimId: '0a' })).code, 'GenerationMismatch')
+  claim('0a')
+  claim('0a')
+  claim('0b', 'b-3')
+  const [found] = (await answerCatalogQuery(driver.rows, { kind: 'find-blobs', blobIds: ['aa'] })).blobs
+  assert.deepEqual(found?.claims, [{ shardIndex: 1, to: 'b-3' }])
+  assert.deepEqual(found?.holders, ['a-1', 'b-1', 'c-1'])
+  assert.equal(driver.refused(relocate({ claimId: '0a' })).code, 'GenerationMismatch')
+  assert.equal(driver.refused(relocate({ claimId: '0b' })).code, 'GenerationMismatch')
+  driver.run(relocate({ claimId: '0b', to: 'b-3' }))
+  driver.run(relocate({ claimId: '0b', to: 'b-3' }))
+  assert.deepEqual(await holdersOf(driver, 'aa'), ['a-1', 'b-3', 'c-1'])
+  assert.equal(driver.refused(relocate({ step: 'claim', claimId: '0c' })).code, 'GenerationMismatch')
+})
+
+test('a claim is withdrawn by claiming for the holder, and then its move is refused', async () => {
+  const driver = openCatalog()
+  driver.run(put('k', '01', ['aa']))
+  driver.run(relocate({ step: 'claim', claimId: '0a' }))
+  driver.run(relocate({ step: 'claim', claimId: '0b', to: 'b-1' }))
+  assert.equal(driver.refused(relocate({ claimId: '0a' })).code, 'GenerationMismatch')
+  const [found] = (await answerCatalogQuery(driver.rows, { kind: 'find-blobs', blobIds: ['aa'] })).blobs
+  assert.equal(found?.claims, undefined)
+})
+
 test('a blob goes from unknown to referenced to garbage to dead', async () => {
   const driver = openCatalog()
   assert.deepEqual(await states(driver, 'aa'), ['unknown'])
