@@ -22,6 +22,8 @@ const memberShape = {
   /** Metrics, health and status; plain HTTP, for the operator's own network. */
   admin: address,
   /** Bootstrap nodes of the federation's own DHT, `host:port`. */
+  /** Where peers were when this was written; discovery corrects it. */
+  addressHints: z.record(z.string(), z.object({ host: z.string(), port: z.number().int() })).default({}),
   dht: z.array(z.string().regex(/^[^:]+:\d+$/)).min(1),
 }
 

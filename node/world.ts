@@ -4,6 +4,9 @@
  * `io/` implements these interfaces for real machines, `test/sim` for seeded simulation.
  * Nothing here knows Raft, shards or S3.
  */
+import type { Row, RowMutation, RowRange } from './core/rows.ts'
+
+export type { Row, RowMutation, RowRange } from './core/rows.ts'
 
 /** Monotonic and wall time. Pure cores never see this: they get `nowMs` as an argument. */
 export interface Clock {
@@ -21,26 +24,6 @@ export interface Random {
   float(): number
   /** `count` random bytes as lower-case hex. */
   hex(count: number): string
-}
-
-/** One row: keys are UTF-8 strings ordered by their bytes, values are opaque bytes. */
-export interface Row {
-  readonly key: string
-  readonly value: Uint8Array
-}
-
-/** `value === undefined` deletes the row. */
-export interface RowMutation {
-  readonly key: string
-  readonly value: Uint8Array | undefined
-}
-
-/** Half-open key range `[gte, lt)`, at most `limit` rows, in byte order (or reversed). */
-export interface RowRange {
-  readonly gte: string
-  readonly lt: string
-  readonly limit?: number
-  readonly reverse?: boolean
 }
 
 /** A consistent view of rows, closed by its owner. */
@@ -75,4 +58,11 @@ export interface PeerState {
   readonly up: boolean
   /** Smoothed round-trip time in ms; undefined until measured. */
   readonly rttMs: number | undefined
+}
+
+/** The owner's key store. `context` binds a wrapped secret to its use, e.g. `bucket/<id>`. */
+export interface Kms {
+  wrap(secret: Uint8Array, context: string): Promise<Uint8Array>
+  /** ClusterError DecryptionFailed when key, context or bytes are not those it was wrapped with. */
+  unwrap(envelope: Uint8Array, context: string): Promise<Buffer>
 }

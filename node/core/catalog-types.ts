@@ -99,6 +99,7 @@ export interface Upload {
 
 export interface Part {
   readonly partNumber: number
+  /** '' for an empty part. */
   readonly blobId: string
   readonly bytes: number
   readonly etag: string
@@ -114,10 +115,10 @@ export interface WriteConditions {
 
 /** Replicated commands; each is applied by exactly one catalog group (the bucket ones by every group). */
 export type CatalogCommand =
-  | { readonly kind: 'open-bucket'; readonly bucketId: string }
-  /** Refuses when objects or uploads exist in this group; afterwards writes to the bucket are refused. */
-  | { readonly kind: 'close-bucket'; readonly bucketId: string }
-  | { readonly kind: 'drop-bucket'; readonly bucketId: string }
+  /** `attempt` fences: refused with StaleBucket when the group has seen a higher one (see bucket-directory.ts). */
+  | { readonly kind: 'open-bucket'; readonly bucketId: string; readonly attempt: number }
+  /** Refuses when objects or uploads exist in this group; afterwards writes are refused, for good unless opened again. */
+  | { readonly kind: 'close-bucket'; readonly bucketId: string; readonly attempt: number }
   | {
       readonly kind: 'put-version'
       readonly bucketId: string
@@ -131,6 +132,11 @@ export type CatalogCommand =
       readonly key: string
       readonly nowMs: number
       readonly conditions: WriteConditions
+      /**
+       * Deletes only while this version is the current one (otherwise ConditionalConflict, details: versionId). With
+       * it a delete that is repeated or delayed cannot destroy a version that was written later: read, then name it.
+       */
+      readonly versionId?: string
     }
   | { readonly kind: 'create-upload'; readonly bucketId: string; readonly upload: Upload }
   | {
@@ -139,7 +145,8 @@ export type CatalogCommand =
       readonly key: string
       readonly uploadId: string
       readonly part: Part
-      readonly blob: Blob
+      /** Undefined exactly when the part is empty; its `blobId` is '' then. */
+      readonly blob: Blob | undefined
     }
   | {
       readonly kind: 'complete-upload'
@@ -165,8 +172,16 @@ export type CatalogCommand =
       readonly bucketId: string
       readonly key: string
       readonly uploadId: string
+      /** Absent: the time of the upload's newest part. */
+      readonly nowMs?: number
     }
-  /** A shard has moved or was rebuilt: durable at `to`. Refused unless holder and generation are as expected. */
+  /**
+   * A shard has moved or was rebuilt: durable at `to`. Refused unless holder and generation are as expected.
+   *
+   * `step: 'claim'` announces it, before anything is written at `to`, and leaves the holder; a claim with `to` equal to
+   * `from` withdraws one. With `claimId` the move itself is refused unless that claim still stands. A node that is
+   * neither holder nor claimed knows by that that its copy will never be referred to, and may delete it.
+   */
   | {
       readonly kind: 'relocate-shard'
       readonly blobId: string
@@ -174,17 +189,20 @@ export type CatalogCommand =
       readonly shardIndex: number
       readonly from: string
       readonly to: string
+      readonly step?: 'claim'
+      readonly claimId?: string
     }
   /** Fences blobs that no row refers to: a later put-version or put-part naming one of them is refused. */
   | { readonly kind: 'abandon-blobs'; readonly blobIds: readonly string[]; readonly nowMs: number }
   /** Every holder has confirmed the deletion. */
   | { readonly kind: 'forget-garbage'; readonly blobIds: readonly string[] }
+  /** Removes fences that are older than `catalogLimits.fenceMsMin` at `nowMs`; keeps the others. */
+  | { readonly kind: 'forget-fences'; readonly ids: readonly string[]; readonly nowMs: number }
 
 /** Replies by command kind; errors travel as ClusterError codes in `{ error }`. */
 export interface CatalogReplies {
   'open-bucket': Record<string, never>
   'close-bucket': Record<string, never>
-  'drop-bucket': Record<string, never>
   'put-version': { versionId: string; modifiedMs: number; replaced: boolean }
   'delete-object': { existed: boolean }
   'create-upload': Record<string, never>
@@ -201,6 +219,7 @@ export interface CatalogReplies {
   /** The blobs that a row refers to after all: they were not fenced. */
   'abandon-blobs': { referenced: string[] }
   'forget-garbage': Record<string, never>
+  'forget-fences': { forgotten: number }
 }
 
 /** Reads, served by the group's leader after a read barrier. */
@@ -289,6 +308,8 @@ export interface CatalogAnswers {
       state: 'referenced' | 'garbage' | 'abandoned' | 'unknown'
       holders: readonly string[]
       generation: number
+      /** Nodes that are about to become holders; absent: none. Their copies must stay. */
+      claims?: readonly { readonly shardIndex: number; readonly to: string }[]
     }[]
   }
 }

@@ -54,6 +54,8 @@ export interface Bucket {
   readonly wrappedKey: Uint8Array
   /** creating: not yet open in every group. deleting: being closed; becomes active again when it is not empty. */
   readonly state: 'creating' | 'active' | 'deleting'
+  /** Rises with every change of state: fences the openings and closings in the catalog groups that go with it. */
+  readonly attempt: number
 }
 
 export type RegistryCommand =
@@ -70,15 +72,20 @@ export type RegistryCommand =
       readonly from: readonly Bucket['state'][]
       readonly to: Bucket['state']
     }
-  /** Only from `deleting`, after every catalog group has closed and dropped it. */
-  | { readonly kind: 'remove-bucket'; readonly name: string; readonly bucketId: string }
+  /** Only from `deleting` and at this attempt (else StaleBucket), after every catalog group has closed it under that attempt. */
+  | {
+      readonly kind: 'remove-bucket'
+      readonly name: string
+      readonly bucketId: string
+      readonly attempt: number
+    }
 
 export interface RegistryReplies {
   statement: { epoch: number }
   'put-user': Record<string, never>
   'disable-credential': Record<string, never>
   'reserve-bucket': Record<string, never>
-  'set-bucket-state': Record<string, never>
+  'set-bucket-state': { attempt: number }
   'remove-bucket': Record<string, never>
 }
 

@@ -1,0 +1,179 @@
+/**
+ * The bucket directory as a gateway sees it: finds, creates and deletes buckets.
+ *
+ * A bucket lives in the registry (name, owner, key) and, as an open row, in every catalog group, which alone decides
+ * whether objects may be written. So the cache here may be stale without harm: a group that does not know the
+ * bucket's id says NoSuchBucket or StaleBucket, and `forget` makes the next look-up ask the registry.
+ *
+ * Creating: reserve (creating) -> open in every group -> active. Deleting: deleting -> close in every group, which
+ * refuses while objects exist -> remove. Every change of state in the registry raises the bucket's attempt, and groups
+ * refuse an opening or closing of an older attempt: so a gateway that was paused in the middle cannot open a bucket
+ * that another has deleted meanwhile, and an object acknowledged after a reopening cannot vanish with the bucket.
+ * Closed rows stay in the groups for good, as fences.
+ */
+import { randomBytes } from 'node:crypto'
+import type { ClusterClient } from '../../node/client.ts'
+import type { Bucket } from '../../node/core/registry-types.ts'
+import { ClusterError } from '../../node/errors.ts'
+import type { Kms } from '../../node/world.ts'
+import { ExpiringCache } from '../expiring-cache.ts'
+
+export const bucketLimits = {
+  /** Buckets remembered; a federation has thousands, not millions. */
+  cachedMax: 10_000,
+  /** After so long the registry is asked again, so that a changed owner or state is seen. */
+  cachedMs: 10_000,
+} as const
+
+const DEFAULT_POOL = 'default'
+
+export class BucketDirectory {
+  readonly #cluster: ClusterClient
+  readonly #kms: Kms
+  readonly #cache = new ExpiringCache<string, Bucket>(bucketLimits.cachedMax, bucketLimits.cachedMs)
+
+  constructor(cluster: ClusterClient, kms: Kms) {
+    this.#cluster = cluster
+    this.#kms = kms
+  }
+
+  /** The bucket if it exists; half-created ones do not, half-deleted ones do until they are gone. */
+  async find(name: string): Promise<Bucket | undefined> {
+    const cached = this.#cache.get(name)
+    if (cached !== undefined) return cached
+    const bucket = await this.#ask(name)
+    if (bucket === undefined || bucket.state === 'creating') return undefined
+    this.#cache.set(name, bucket)
+    return bucket
+  }
+
+  forget(name: string): void {
+    this.#cache.delete(name)
+  }
+
+  /** Throws BucketExists with `{ ownerId }` in its details. */
+  async create(bucket: { name: string; ownerId: string }, requestId: string): Promise<Bucket> {
+    const existing = await this.#ask(bucket.name)
+    if (existing !== undefined && existing.state !== 'creating') throw exists(existing)
+    if (existing !== undefined && existing.ownerId !== bucket.ownerId) throw exists(existing)
+    const created = existing ?? (await this.#reserve(bucket, requestId))
+    const attempt = await this.#setState(created, { from: ['creating'], to: 'creating' }, requestId)
+    await this.#open({ ...created, attempt }, requestId)
+    await this.#setState(created, { from: ['creating', 'active'], to: 'active' }, requestId)
+    const active: Bucket = { ...created, state: 'active' }
+    this.#cache.set(active.name, active)
+    return active
+  }
+
+  /** Throws BucketNotEmpty (the bucket stays as it was) or NoSuchBucket. */
+  async remove(bucket: Bucket, requestId: string): Promise<void> {
+    this.forget(bucket.name)
+    const attempt = await this.#setState(bucket, { from: ['active', 'deleting'], to: 'deleting' }, requestId)
+    const { bucketId, name } = bucket
+    try {
+      await this.#inEveryGroup((groupId) =>
+        this.#cluster.router.proposeCatalog(groupId, `${requestId}-close-${groupId}`, {
+          kind: 'close-bucket',
+          bucketId,
+          attempt,
+        }),
+      )
+    } catch (error) {
+      await this.reopen(bucket, requestId)
+      throw error
+    }
+    await this.#cluster.router.proposeRegistry(`${requestId}-remove`, {
+      kind: 'remove-bucket',
+      name,
+      bucketId,
+      attempt,
+    })
+  }
+
+  /**
+   * Ends a deletion that is under way, ours or that of a gateway that died: the bucket is active again and open
+   * in every group. Does nothing when it is gone.
+   */
+  async reopen(bucket: Bucket, requestId: string): Promise<void> {
+    this.forget(bucket.name)
+    const attempt = await this.#setState(
+      bucket,
+      { from: ['deleting', 'active'], to: 'active' },
+      `${requestId}-again`,
+    )
+    await this.#open({ ...bucket, attempt }, `${requestId}-again`)
+  }
+
+  async list(query: { ownerId: string; after: string; limit: number }) {
+    const { buckets, truncated } = await this.#cluster.router.queryRegistry({ kind: 'buckets', ...query })
+    return { buckets: buckets.filter((bucket) => bucket.state !== 'creating'), truncated }
+  }
+
+  async #ask(name: string): Promise<Bucket | undefined> {
+    const { bucket } = await this.#cluster.router.queryRegistry({ kind: 'bucket', name })
+    return bucket
+  }
+
+  async #reserve(bucket: { name: string; ownerId: string }, requestId: string): Promise<Bucket> {
+    const bucketId = randomBytes(16).toString('hex')
+    const reserved: Bucket = {
+      name: bucket.name,
+      bucketId,
+      ownerId: bucket.ownerId,
+      createdMs: Date.now(),
+      poolId: DEFAULT_POOL,
+      wrappedKey: await this.#kms.wrap(randomBytes(32), bucketKeyContext(bucketId)),
+      state: 'creating',
+      attempt: 0,
+    }
+    await this.#cluster.router.proposeRegistry(`${requestId}-reserve`, {
+      kind: 'reserve-bucket',
+      bucket: reserved,
+    })
+    return reserved
+  }
+
+  async #setState(
+    bucket: Bucket,
+    change: { from: readonly Bucket['state'][]; to: Bucket['state'] },
+    requestId: string,
+  ): Promise<number> {
+    const { attempt } = await this.#cluster.router.proposeRegistry(`${requestId}-${change.to}`, {
+      kind: 'set-bucket-state',
+      name: bucket.name,
+      bucketId: bucket.bucketId,
+      ...change,
+    })
+    return attempt
+  }
+
+  async #open(bucket: Bucket, requestId: string): Promise<void> {
+    const { bucketId, attempt } = bucket
+    await this.#inEveryGroup((groupId) =>
+      this.#cluster.router.proposeCatalog(groupId, `${requestId}-open-${groupId}`, {
+        kind: 'open-bucket',
+        bucketId,
+        attempt,
+      }),
+    )
+  }
+
+  /** All groups, side by side; waits for every one before it throws, so that nothing goes on behind the caller's back. */
+  async #inEveryGroup(run: (groupId: string) => Promise<unknown>): Promise<void> {
+    const outcomes = await Promise.allSettled(this.#cluster.catalogGroups().map(run))
+    const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+    const notEmpty = errors.find((error) => error instanceof ClusterError && error.code === 'BucketNotEmpty')
+    if (errors.length > 0) throw notEmpty ?? errors[0]
+  }
+}
+
+/** Binds a wrapped bucket key to its bucket. */
+export function bucketKeyContext(bucketId: string): string {
+  return `bucket/${bucketId}`
+}
+
+function exists(bucket: Bucket): ClusterError {
+  return new ClusterError('BucketExists', `bucket ${bucket.name} exists`, {
+    details: { ownerId: bucket.ownerId },
+  })
+}

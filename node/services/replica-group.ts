@@ -1,0 +1,486 @@
+/**
+ * One Raft group on this node: feeds events to the core, carries out its effects, answers proposers and readers.
+ *
+ * Invariants: events are handled one after another; persist requests go to the store in the core's order and are
+ * reported when durable; one batch of committed entries is applied at a time; everybody who waits is answered or
+ * refused exactly once. Elections, order and safety are the core's business, bytes on disk the storage's.
+ */
+import { createRaft, type RaftEvent, step } from '../core/raft.ts'
+import type { Entry, Member, RaftMessage } from '../core/raft-messages.ts'
+import type { RaftEffects, RaftState, Refusal } from '../core/raft-state.ts'
+import type { StateMachine } from '../core/state-machine.ts'
+import { ClusterError } from '../errors.ts'
+import type { Clock, NodeId, Row, RowRange, RowSnapshot, RowStore } from '../world.ts'
+import { type AppliedEntry, Applier } from './replica-apply.ts'
+import { decodeCommand, encodeCommand, type GroupMessage } from './replica-codec.ts'
+import type { ReplicaLimits } from './replica-limits.ts'
+import { decodeReply, RequestRing } from './replica-requests.ts'
+import { type GroupIdentity, GroupStorage } from './replica-storage.ts'
+
+export interface GroupStatus {
+  readonly groupId: string
+  readonly epoch: number
+  readonly role: RaftState['role']
+  readonly term: number
+  readonly leaderId: NodeId | undefined
+  readonly commitIndex: number
+  readonly appliedIndex: number
+  readonly lastIndex: number
+  readonly durableIndex: number
+  readonly firstIndex: number
+  readonly logBytes: number
+  readonly members: readonly Member[]
+  /** Proposals that are not answered yet. */
+  readonly proposals: number
+  /** Leader: how far each other member's log is known to match. */
+  readonly followers: readonly { readonly nodeId: NodeId; readonly match: number; readonly state: string }[]
+}
+
+/** What a group needs from its host. */
+export interface GroupSurroundings {
+  readonly nodeId: NodeId
+  readonly store: RowStore
+  readonly clock: Clock
+  readonly seed: number
+  readonly limits: ReplicaLimits
+  send(to: NodeId, message: GroupMessage): void
+  onFatal(cause: unknown): void
+}
+
+interface Proposal {
+  readonly data: Uint8Array
+  readonly deadlineMs: number
+  resolve(reply: unknown): void
+  reject(cause: ClusterError): void
+}
+
+interface WaitingProposal extends Proposal {
+  readonly term: number
+}
+
+interface Read {
+  readonly deadlineMs: number
+  /** Known once the leader has confirmed itself. */
+  index: number | undefined
+  resolve(): void
+  reject(cause: ClusterError): void
+}
+
+interface QueuedEvent {
+  readonly event: RaftEvent
+  readonly onProposal: ((proposal: NonNullable<RaftEffects['proposal']>) => void) | undefined
+}
+
+type CommittedListener = (entries: readonly AppliedEntry[]) => void
+
+/** A committed entry as the log holds it, decoded. */
+export interface LogRecord {
+  readonly index: number
+  readonly term: number
+  readonly kind: Entry['kind']
+  readonly requestId?: string
+  /** Who proposed it. */
+  readonly actor?: string
+  readonly command?: unknown
+  readonly members?: readonly Member[]
+}
+
+/** A consistent view of the group's rows. */
+export interface GroupSnapshot {
+  readonly appliedIndex: number
+  scan(range: RowRange): AsyncIterable<Row>
+  close(): Promise<void>
+}
+
+export class Group {
+  readonly groupId: string
+  readonly epoch: number
+  readonly #around: GroupSurroundings
+  readonly #storage: GroupStorage
+  readonly #requests = new RequestRing()
+  readonly #applier: Applier
+  readonly #raft: RaftState
+  readonly #events: QueuedEvent[] = []
+  readonly #queued: Proposal[] = []
+  #queuedBytes = 0
+  /** In the log and not yet applied, by index. */
+  readonly #waiting = new Map<number, WaitingProposal>()
+  readonly #reads = new Map<number, Read>()
+  readonly #committedListeners = new Set<CommittedListener>()
+  readonly #leadershipListeners = new Set<() => void>()
+  #readId = 0
+  #persisting = 0
+  #proposing = false
+  #stepping = false
+  #closed = false
+
+  private constructor(around: GroupSurroundings, storage: GroupStorage, parts: GroupParts) {
+    this.groupId = storage.groupId
+    this.epoch = parts.identity.epoch
+    this.#around = around
+    this.#storage = storage
+    this.#raft = parts.raft
+    this.#requests = parts.requests
+    this.#applier = new Applier({
+      store: around.store,
+      storage,
+      machine: parts.machine,
+      requests: parts.requests,
+      onWrite: (write) => this.#watch(write),
+    })
+  }
+
+  /**
+   * Opens the replica of a group, or founds it.
+   *
+   * `identity.members` founds a new group; they must be the same on all of its first members. A node that joins
+   * later names itself as a learner.
+   */
+  static async open(
+    around: GroupSurroundings,
+    identity: GroupIdentity,
+    machine: StateMachine,
+  ): Promise<Group> {
+    const storage = new GroupStorage(identity.groupId, around.store)
+    const persisted = await storage.load(identity)
+    const requests = new RequestRing()
+    await requests.load(storage.scan(around.store, 'q/'))
+    const config = { nodeId: around.nodeId, seed: around.seed, limits: around.limits.raft }
+    const raft = createRaft(config, persisted, storage, around.clock.monotonicMs())
+    return new Group(around, storage, { identity, machine, requests, raft })
+  }
+
+  /**
+   * Has a command applied by all replicas and resolves with the reply of the state machine, once it is committed
+   * on a majority and applied here. Repeating it with the same `requestId` is safe and answers the same.
+   *
+   * @throws ClusterError NotLeader (details.leaderId: whom to ask, when known; also when leadership is lost while
+   *   waiting: the command may still be committed), Overloaded, Timeout, GroupUnavailable
+   */
+  propose(
+    command: unknown,
+    options: { requestId: string; timeoutMs: number; actor?: string },
+  ): Promise<unknown> {
+    if (this.#closed) return Promise.reject(this.#unavailable('the group is closed'))
+    if (this.#raft.role !== 'leader') return Promise.reject(this.#notLeader())
+    const answered = this.#requests.find(options.requestId, this.#raft.log.applied)
+    const answer = answered === undefined ? undefined : this.#storage.get('q/', answered)
+    if (answer !== undefined) return Promise.resolve(decodeReply(answer))
+    const { proposalsMax, proposalBytesMax } = this.#around.limits
+    if (this.#queued.length + this.#waiting.size >= proposalsMax || this.#queuedBytes >= proposalBytesMax) {
+      return Promise.reject(new ClusterError('Overloaded', `group ${this.groupId} has too many proposals`))
+    }
+    const data = encodeCommand({ requestId: options.requestId, actor: options.actor, command })
+    const deadlineMs = this.#around.clock.monotonicMs() + options.timeoutMs
+    return new Promise((resolve, reject) => {
+      this.#queued.push({ data, deadlineMs, resolve, reject })
+      this.#queuedBytes += data.byteLength
+      this.#proposeQueued()
+    })
+  }
+
+  /**
+   * Resolves when the rows here are at least as new as every write that was acknowledged before the call
+   * (ReadIndex).
+   *
+   * @throws ClusterError NotLeader, Overloaded, Timeout, GroupUnavailable
+   */
+  readBarrier(timeoutMs: number): Promise<void> {
+    if (this.#closed) return Promise.reject(this.#unavailable('the group is closed'))
+    if (this.#raft.role !== 'leader') return Promise.reject(this.#notLeader())
+    if (this.#reads.size >= this.#around.limits.readsMax) {
+      return Promise.reject(new ClusterError('Overloaded', `group ${this.groupId} has too many reads`))
+    }
+    this.#readId += 1
+    const id = this.#readId
+    const deadlineMs = this.#around.clock.monotonicMs() + timeoutMs
+    return new Promise((resolve, reject) => {
+      this.#reads.set(id, { deadlineMs, index: undefined, resolve, reject })
+      this.#handle({ type: 'read', id })
+    })
+  }
+
+  /** A row as it is applied here; linearizable on the leader after `readBarrier`. */
+  get(key: string): Uint8Array | undefined {
+    return this.#storage.get('r/', key)
+  }
+
+  /** Rows as they are applied here when the iteration starts. */
+  scan(range: RowRange): AsyncIterable<Row> {
+    return this.#storage.scan(this.#around.store, 'r/', range)
+  }
+
+  /** A consistent view of the rows and the index up to which it has applied; its owner closes it. */
+  snapshotRows(): GroupSnapshot {
+    const snapshot: RowSnapshot = this.#around.store.snapshot()
+    const storage = this.#storage
+    return {
+      appliedIndex: this.#raft.log.applied,
+      scan: (range) => storage.scan(snapshot, 'r/', range),
+      close: () => snapshot.close(),
+    }
+  }
+
+  status(): GroupStatus {
+    const { log, role, term, leaderId, membership, progress } = this.#raft
+    return {
+      groupId: this.groupId,
+      epoch: this.epoch,
+      role,
+      term,
+      leaderId,
+      commitIndex: log.committed,
+      appliedIndex: log.applied,
+      lastIndex: log.lastIndex,
+      durableIndex: log.durable,
+      firstIndex: log.firstIndex,
+      logBytes: this.#storage.logSize.bytes,
+      members: membership.members,
+      proposals: this.#queued.length + this.#waiting.size,
+      followers: [...progress].map(([nodeId, { match, state }]) => ({ nodeId, match, state })),
+    }
+  }
+
+  /**
+   * Calls `listener` with every committed command after it was applied here, in order. It must not throw.
+   * Returns how to stop that.
+   */
+  onCommitted(listener: CommittedListener): () => void {
+    this.#committedListeners.add(listener)
+    return () => this.#committedListeners.delete(listener)
+  }
+
+  /** Calls `listener` after role, term or leader have changed; `status` tells to what. */
+  onLeadership(listener: () => void): () => void {
+    this.#leadershipListeners.add(listener)
+    return () => this.#leadershipListeners.delete(listener)
+  }
+
+  /**
+   * Committed entries of every kind from `fromIndex` on, consecutive, at most `limit`; empty when `fromIndex` is
+   * compacted or not committed.
+   */
+  entries(fromIndex: number, limit: number): LogRecord[] {
+    const { log } = this.#raft
+    if (fromIndex < log.firstIndex) return []
+    const to = Math.min(log.committed + 1, fromIndex + limit)
+    return log.slice(fromIndex, to, this.#around.limits.raft.applyBytesMax).map(toRecord)
+  }
+
+  /** Gives leadership to a voter that is up to date; it may fail silently, `status` tells. */
+  transferLeadership(to: NodeId): void {
+    this.#handle({ type: 'transferLeadership', to })
+  }
+
+  /** A message of a peer, whose identity the host has checked. */
+  receive(message: RaftMessage): void {
+    this.#handle({ type: 'message', message })
+  }
+
+  /** Time passed. */
+  tick(): void {
+    if (this.#closed) return
+    this.#expire(this.#around.clock.monotonicMs())
+    this.#handle({ type: 'tick' })
+  }
+
+  /** Refuses everybody who waits; the replica does nothing any more. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const { onProposal } of this.#events.splice(0)) onProposal?.({ refused: 'notLeader' })
+    this.#refuseProposals(this.#unavailable('the group was closed'))
+    for (const read of this.#reads.values()) read.reject(this.#unavailable('the group was closed'))
+    this.#reads.clear()
+  }
+
+  #handle(event: RaftEvent, onProposal?: QueuedEvent['onProposal']): void {
+    if (this.#closed) return
+    this.#events.push({ event, onProposal })
+    if (this.#stepping) return
+    this.#stepping = true
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        const effects = step(this.#raft, next.event, this.#around.clock.monotonicMs())
+        if (effects.proposal !== undefined) next.onProposal?.(effects.proposal)
+        this.#perform(effects)
+      }
+    } catch (cause) {
+      this.#fatal(cause)
+    } finally {
+      this.#stepping = false
+    }
+  }
+
+  #perform(effects: RaftEffects): void {
+    const { persist } = effects
+    if (persist !== undefined) {
+      const mutations = this.#storage.persist(persist, this.epoch)
+      this.#persisting += 1
+      this.#around.store.write(mutations, { durable: true }).then(
+        () => {
+          this.#persisting -= 1
+          this.#handle({ type: 'persisted', sequence: persist.sequence })
+          this.#proposeQueued()
+        },
+        (cause) => this.#fatal(cause),
+      )
+    }
+    for (const message of effects.messages) {
+      this.#around.send(message.to, { groupId: this.groupId, epoch: this.epoch, message })
+    }
+    if (effects.leadershipChanged && this.#raft.role !== 'leader') this.#refuseProposals(this.#notLeader())
+    for (const { ids, index } of effects.reads) this.#confirmReads(ids, index)
+    for (const id of effects.failedReads) this.#takeRead(id)?.reject(this.#notLeader())
+    if (effects.committed.length > 0) this.#apply(effects.committed)
+    if (effects.leadershipChanged) for (const listener of this.#leadershipListeners) listener()
+  }
+
+  /** Hands everything that waits to the core as one append, unless an fsync is under way: then it forms the next. */
+  #proposeQueued(): void {
+    if (this.#closed || this.#persisting > 0 || this.#proposing || this.#queued.length === 0) return
+    const batch = this.#takeBatch()
+    this.#proposing = true
+    const commands = batch.map((proposal) => proposal.data)
+    this.#handle({ type: 'propose', commands }, (outcome) => {
+      this.#proposing = false
+      if ('refused' in outcome) {
+        const refusal = this.#refusal(outcome.refused)
+        for (const proposal of batch) proposal.reject(refusal)
+        return
+      }
+      const { firstIndex, term } = outcome
+      for (const [at, proposal] of batch.entries()) this.#waiting.set(firstIndex + at, { ...proposal, term })
+    })
+  }
+
+  #takeBatch(): Proposal[] {
+    let count = 0
+    let bytes = 0
+    for (const { data } of this.#queued) {
+      bytes += data.byteLength
+      if (count > 0 && bytes > this.#around.limits.proposalBatchBytesMax) break
+      count += 1
+    }
+    const batch = this.#queued.splice(0, count)
+    for (const { data } of batch) this.#queuedBytes -= data.byteLength
+    return batch
+  }
+
+  #apply(entries: readonly Entry[]): void {
+    const results = this.#applier.apply(entries)
+    if (!(results instanceof Promise)) {
+      this.#applied(entries, results)
+      return
+    }
+    results.then(
+      (late) => this.#applied(entries, late),
+      (cause) => this.#fatal(cause),
+    )
+  }
+
+  #applied(entries: readonly Entry[], results: readonly AppliedEntry[]): void {
+    const last = entries.at(-1)
+    if (last === undefined || this.#closed) return
+    for (const { index, term, reply } of results) {
+      const proposal = this.#waiting.get(index)
+      if (proposal === undefined) continue
+      this.#waiting.delete(index)
+      if (proposal.term === term) proposal.resolve(reply)
+      else proposal.reject(this.#notLeader())
+    }
+    this.#handle({ type: 'applied', index: last.index })
+    this.#resolveReads(last.index)
+    if (results.length > 0) for (const listener of this.#committedListeners) listener(results)
+  }
+
+  #confirmReads(ids: readonly number[], index: number): void {
+    for (const id of ids) {
+      const read = this.#reads.get(id)
+      if (read === undefined) continue
+      if (index <= this.#raft.log.applied) this.#takeRead(id)?.resolve()
+      else read.index = index
+    }
+  }
+
+  #resolveReads(applied: number): void {
+    for (const [id, { index }] of this.#reads) {
+      if (index !== undefined && index <= applied) this.#takeRead(id)?.resolve()
+    }
+  }
+
+  #takeRead(id: number): Read | undefined {
+    const read = this.#reads.get(id)
+    this.#reads.delete(id)
+    return read
+  }
+
+  #expire(nowMs: number): void {
+    const late = new ClusterError('Timeout', `group ${this.groupId} did not answer in time`)
+    for (const [index, proposal] of this.#waiting) {
+      if (proposal.deadlineMs > nowMs) continue
+      this.#waiting.delete(index)
+      proposal.reject(late)
+    }
+    if (this.#queued.some((proposal) => proposal.deadlineMs <= nowMs)) {
+      for (const proposal of this.#queued.splice(0)) {
+        if (proposal.deadlineMs > nowMs) this.#queued.push(proposal)
+        else {
+          this.#queuedBytes -= proposal.data.byteLength
+          proposal.reject(late)
+        }
+      }
+    }
+    for (const [id, read] of this.#reads) if (read.deadlineMs <= nowMs) this.#takeRead(id)?.reject(late)
+  }
+
+  #refuseProposals(cause: ClusterError): void {
+    const refused = [...this.#waiting.values(), ...this.#queued]
+    this.#waiting.clear()
+    this.#queued.length = 0
+    this.#queuedBytes = 0
+    for (const proposal of refused) proposal.reject(cause)
+  }
+
+  #refusal(refused: Refusal): ClusterError {
+    if (refused === 'notLeader') return this.#notLeader()
+    if (refused === 'overloaded') {
+      return new ClusterError('Overloaded', `group ${this.groupId} has too much that is not committed`)
+    }
+    return this.#unavailable(refused)
+  }
+
+  #notLeader(): ClusterError {
+    const { leaderId } = this.#raft
+    const details = leaderId === undefined || leaderId === this.#around.nodeId ? {} : { leaderId }
+    return new ClusterError('NotLeader', `this node does not lead group ${this.groupId}`, { details })
+  }
+
+  #unavailable(reason: string): ClusterError {
+    return new ClusterError('GroupUnavailable', `group ${this.groupId}: ${reason}`, { details: { reason } })
+  }
+
+  #watch(write: Promise<void>): void {
+    write.catch((cause) => this.#fatal(cause))
+  }
+
+  #fatal(cause: unknown): void {
+    this.close()
+    this.#around.onFatal(cause)
+  }
+}
+
+interface GroupParts {
+  readonly identity: GroupIdentity
+  readonly machine: StateMachine
+  readonly requests: RequestRing
+  readonly raft: RaftState
+}
+
+function toRecord(entry: Entry): LogRecord {
+  const { index, term, kind } = entry
+  if (kind === 'noop') return { index, term, kind }
+  if (kind === 'members') return { index, term, kind, members: entry.members }
+  const { requestId, actor, command } = decodeCommand(entry.data)
+  return { index, term, kind, requestId, command, ...(actor === undefined ? {} : { actor }) }
+}

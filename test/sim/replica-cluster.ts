@@ -1,0 +1,218 @@
+/**
+ * Several ReplicaHosts in one process over an in-memory network with faults: real codec, real clock, any store.
+ *
+ * For tests of the host. Elections are faster than in production so that a failover takes tens of milliseconds.
+ */
+import { performance } from 'node:perf_hooks'
+import type { Member } from '../../node/core/raft-messages.ts'
+import type { StateMachine } from '../../node/core/state-machine.ts'
+import { ReplicaHost } from '../../node/services/replica.ts'
+import { decodeMessages, encodeMessages, type GroupMessage } from '../../node/services/replica-codec.ts'
+import type { Group } from '../../node/services/replica-group.ts'
+import type { ReplicaLimits } from '../../node/services/replica-limits.ts'
+import type { Clock, Random, RowStore } from '../../node/world.ts'
+
+export const fastLimits: ReplicaLimits = {
+  raft: {
+    electionTimeoutMinMs: 150,
+    electionTimeoutMaxMs: 300,
+    heartbeatMs: 30,
+    appendBytesMax: 256 * 1024,
+    inflightAppendsMax: 64,
+    inflightBytesMax: 4 * 2 ** 20,
+    uncommittedBytesMax: 16 * 2 ** 20,
+    applyBytesMax: 1 * 2 ** 20,
+    tailBytesMax: 1 * 2 ** 20,
+    promotionLagMax: 100,
+  },
+  tickMs: 10,
+  proposalsMax: 10_000,
+  proposalBytesMax: 64 * 2 ** 20,
+  proposalBatchBytesMax: 1 * 2 ** 20,
+  readsMax: 10_000,
+  logEntriesMax: 1_000,
+  logBytesMax: 4 * 2 ** 20,
+  logPinnedFactor: 4,
+  logTrimEntries: 100,
+  snapshotChunkBytes: 16 * 1024,
+  snapshotRetryMs: 100,
+  snapshotRetriesMax: 20,
+}
+
+export const realClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs)
+    return () => clearTimeout(timer)
+  },
+}
+
+/** Numbers of a seeded generator (mulberry32). */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0
+  const float = () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+  const hex = (count: number) =>
+    Array.from({ length: count }, () =>
+      Math.floor(float() * 256)
+        .toString(16)
+        .padStart(2, '0'),
+    ).join('')
+  return { float, hex }
+}
+
+/** Rows by command: put, remove, compare-and-set, count of a prefix (needs a scan). Replies tell what was there. */
+export type KvCommand =
+  | { readonly op: 'put'; readonly key: string; readonly value: string }
+  | { readonly op: 'cas'; readonly key: string; readonly expect: string | null; readonly value: string }
+  | { readonly op: 'remove'; readonly key: string }
+  | { readonly op: 'count'; readonly prefix: string; readonly into: string }
+
+export const kvMachine: StateMachine = {
+  scansOf: (command) => {
+    const { op, ...rest } = command as KvCommand
+    if (op !== 'count') return []
+    const { prefix } = rest as { prefix: string }
+    return [{ gte: prefix, lt: `${prefix}\u{ffff}` }]
+  },
+  apply: ({ command, rows, scanned }) => {
+    const kv = command as KvCommand
+    if (kv.op === 'count') {
+      const count = scanned[0]?.length ?? -1
+      return { reply: { count }, mutations: [{ key: kv.into, value: Buffer.from(String(count)) }] }
+    }
+    const row = rows.get(kv.key)
+    const before = row === undefined ? null : Buffer.from(row).toString()
+    if (kv.op === 'remove') return { reply: { before }, mutations: [{ key: kv.key, value: undefined }] }
+    if (kv.op === 'cas' && kv.expect !== before) return { reply: { before, refused: true }, mutations: [] }
+    return { reply: { before }, mutations: [{ key: kv.key, value: Buffer.from(kv.value) }] }
+  },
+}
+
+interface Running {
+  readonly host: ReplicaHost
+  readonly store: RowStore
+  readonly group: Group
+}
+
+export class ReplicaCluster {
+  readonly random: Random
+  readonly #running = new Map<string, Running>()
+  readonly #limits: ReplicaLimits
+  readonly #members: readonly Member[]
+  readonly #cut = new Set<string>()
+  /** Share of frames that are lost. */
+  loss = 0
+  readonly failures: unknown[] = []
+  /** Sees every message before it leaves; false drops it. */
+  filter: (from: string, to: string, message: GroupMessage) => boolean = () => true
+
+  constructor(options: { members: readonly Member[]; limits?: ReplicaLimits; seed?: number }) {
+    this.#members = options.members
+    this.#limits = options.limits ?? fastLimits
+    this.random = seededRandom(options.seed ?? 1)
+  }
+
+  async start(nodeId: string, store: RowStore, machine: StateMachine = kvMachine): Promise<Group> {
+    const host = new ReplicaHost({
+      nodeId,
+      store,
+      clock: realClock,
+      random: this.random,
+      network: { send: (to, messages) => this.#deliver(nodeId, to, messages) },
+      limits: this.#limits,
+      onFatal: (cause) => this.failures.push(cause),
+    })
+    const group = await host.addGroup({ groupId: 'kv', epoch: 1, members: this.#members }, machine)
+    this.#running.set(nodeId, { host, store, group })
+    return group
+  }
+
+  /** Stops a node's host; its store stays as it is. */
+  stop(nodeId: string): RowStore {
+    const running = this.#running.get(nodeId)
+    if (running === undefined) throw new Error(`${nodeId} is not running`)
+    running.host.close()
+    this.#running.delete(nodeId)
+    return running.store
+  }
+
+  group(nodeId: string): Group {
+    const running = this.#running.get(nodeId)
+    if (running === undefined) throw new Error(`${nodeId} is not running`)
+    return running.group
+  }
+
+  get nodes(): string[] {
+    return [...this.#running.keys()]
+  }
+
+  /** Cuts a node off from all others, or connects it again. */
+  isolate(nodeId: string, cut: boolean): void {
+    if (cut) this.#cut.add(nodeId)
+    else this.#cut.delete(nodeId)
+  }
+
+  /** The node that leads with the highest term and is not cut off. */
+  async leader(): Promise<Group> {
+    return until('a leader', () => {
+      const leaders = [...this.#running]
+        .filter(([nodeId, { group }]) => !this.#cut.has(nodeId) && group.status().role === 'leader')
+        .sort(([, a], [, b]) => b.group.status().term - a.group.status().term)
+      return leaders[0]?.[1].group
+    })
+  }
+
+  /** Proposes on whoever leads, again and again until somebody answers. */
+  async propose(command: KvCommand, requestId = this.random.hex(16)): Promise<unknown> {
+    const deadline = performance.now() + 20_000
+    for (;;) {
+      const leader = await this.leader()
+      try {
+        return await leader.propose(command, { requestId, timeoutMs: 1_000 })
+      } catch (cause) {
+        if (performance.now() > deadline) throw cause
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { host, store } of this.#running.values()) {
+      host.close()
+      await store.close()
+    }
+    this.#running.clear()
+  }
+
+  #deliver(from: string, to: string, messages: readonly GroupMessage[]): void {
+    if (this.#cut.has(from) || this.#cut.has(to) || this.random.float() < this.loss) return
+    const passing = messages.filter((message) => this.filter(from, to, message))
+    if (passing.length === 0) return
+    const frame = encodeMessages(passing)
+    setImmediate(() => {
+      if (this.#cut.has(to)) return
+      this.#running.get(to)?.host.receive(from, decodeMessages(frame))
+    })
+  }
+}
+
+/** Polls until `look` sees something; fails after 30 s, which no healthy run comes near. */
+export async function until<T>(what: string, look: () => T | undefined | false): Promise<T> {
+  const deadline = performance.now() + 30_000
+  for (;;) {
+    const seen = look()
+    if (seen !== undefined && seen !== false) return seen
+    if (performance.now() > deadline) throw new Error(`waited too long for ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+}
+
+export function voters(...nodeIds: string[]): Member[] {
+  return nodeIds.map((nodeId) => ({ nodeId, learner: false }))
+}
