@@ -2,6 +2,7 @@
 
 declare module 'hyperdht' {
   import type { EventEmitter } from 'node:events'
+  import type { Duplex } from 'node:stream'
 
   export interface DhtOptions {
     readonly bootstrap: readonly { readonly host: string; readonly port: number }[]
@@ -17,6 +18,7 @@ declare module 'hyperdht' {
     constructor(options: DhtOptions)
     static bootstrapper(port: number, host: string, options?: Partial<DhtOptions>): HyperDHT
     readonly ephemeral: boolean
+    connect(publicKey: Buffer, options: object): Duplex
     ready(): Promise<void>
     address(): { readonly host: string; readonly port: number }
     toArray(): readonly { readonly host: string; readonly port: number }[]

@@ -20,6 +20,8 @@ import type { Admission } from './tls-context.ts'
 export const swarmLimits = {
   /** Members that one process is connected to; hyperswarm's default of 64 is less than a federation may have. */
   peersMax: 1_024,
+  /** A dial that is refused (the peer's map does not have us yet) says nothing for 8 s, and blocks the peer's own dial. */
+  dialMs: 2_000,
   /** Dials at once. */
   parallelDials: 16,
   /** Telling the DHT that we leave. */
@@ -47,9 +49,32 @@ export interface SwarmOptions {
   readonly admitted: Admission
 }
 
+/** A DHT node whose dials end in time. */
+class PromptDht extends HyperDHT {
+  readonly #dialling = new Set<Duplex>()
+
+  override connect(publicKey: Buffer, options: object): Duplex {
+    const stream = super.connect(publicKey, options)
+    const timer = setTimeout(() => stream.destroy(), swarmLimits.dialMs)
+    const settled = () => {
+      clearTimeout(timer)
+      this.#dialling.delete(stream)
+    }
+    this.#dialling.add(stream)
+    stream.once('open', settled)
+    stream.once('close', settled)
+    return stream
+  }
+
+  /** Gives up every dial under way, so that it can be tried anew. */
+  hangUp(): void {
+    for (const stream of this.#dialling) stream.destroy()
+  }
+}
+
 export class Swarm implements SwarmConnections, MemberLinks {
   readonly #options: SwarmOptions
-  readonly #dht: HyperDHT
+  readonly #dht: PromptDht
   readonly #swarm: Hyperswarm
   readonly #open = new Map<SwarmStream, string>()
   readonly #runs: ((stream: Duplex, peer: { readonly nodeId: string }) => void)[] = []
@@ -62,7 +87,7 @@ export class Swarm implements SwarmConnections, MemberLinks {
   constructor(options: SwarmOptions) {
     if (options.bootstrap.length === 0) throw new Error('a federation needs at least one DHT bootstrap node')
     this.#options = options
-    this.#dht = new HyperDHT({
+    this.#dht = new PromptDht({
       bootstrap: options.bootstrap,
       host: options.host,
       // Addresses are reachable: without these two the first connection takes 15 s, and only seeds keep records.
@@ -110,13 +135,14 @@ export class Swarm implements SwarmConnections, MemberLinks {
     return [...new Set(this.#open.values())]
   }
 
-  /** Cuts off whoever is no longer admitted. */
+  /** Cuts off whoever is no longer admitted, and lets dials that were refused begin anew. */
   mapChanged(): void {
     for (const stream of this.#open.keys()) {
       if (this.#options.admitted(stream.remotePublicKey.toString('hex')) === undefined) {
         stream.destroy(new Error('no longer admitted'))
       }
     }
+    this.#dht.hangUp()
   }
 
   async close(): Promise<void> {
