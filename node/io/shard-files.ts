@@ -213,6 +213,11 @@ export class ShardFiles implements ShardStore {
     })
   }
 
+  async dropQuarantined(key: ShardKey): Promise<void> {
+    const name = shardName(key)
+    await this.#locked(name, () => this.#dropQuarantined(name))
+  }
+
   async quarantined(): Promise<readonly QuarantinedShard[]> {
     const keys = [...this.#quarantined].flatMap((name) => parseShardName(name) ?? [])
     return Promise.all(

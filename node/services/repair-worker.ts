@@ -69,7 +69,7 @@ export class RepairWorker {
   readonly #backlog = new RepairBacklog(repairLimits.backlogMax)
   /** Nodes not to be given shards, until when (monotonic ms). */
   readonly #spared = new Map<string, number>()
-  readonly #underRepair = new Set<string>()
+  readonly #underRepair = new Map<string, Promise<void>>()
   #wasLeader = false
   #censusDueMs = 0
   #censusUnderWay = false
@@ -109,8 +109,11 @@ export class RepairWorker {
     this.#wasLeader = true
     if (nowMs >= this.#censusDueMs && !this.#censusUnderWay) {
       this.#censusDueMs = nowMs + config.censusIntervalMs
-      // A census that fails is taken again when it is due; operating errors are counted inside.
-      this.census().catch(() => undefined)
+      this.census().then(
+        () => this.#repairWhileWaiting(),
+        // Rows could not be read, for example while the group closes: taken again when it is due.
+        () => undefined,
+      )
     }
     this.#repairWhileWaiting()
   }
@@ -136,30 +139,33 @@ export class RepairWorker {
 
   /** Repairs until the backlog is empty; for tests and for whoever wants to wait. */
   async repairAll(): Promise<void> {
-    for (let blobId = this.#backlog.take(); blobId !== undefined; blobId = this.#backlog.take())
-      await this.#repair(blobId)
-    this.#showBacklog()
+    this.#repairWhileWaiting()
+    while (this.#underRepair.size > 0) await Promise.all(this.#underRepair.values())
   }
 
   #repairWhileWaiting(): void {
-    while (this.#underRepair.size < repairLimits.blobsAtOnceMax) {
+    while (this.#underRepair.size < repairLimits.blobsAtOnceMax && this.#mayWork()) {
       const blobId = this.#backlog.take()
+      // One that is under repair is left to the next census: what is found now may already be done.
       if (blobId === undefined || this.#underRepair.has(blobId)) break
-      this.#underRepair.add(blobId)
-      void this.#repair(blobId).finally(() => {
+      const ended = this.#repair(blobId).finally(() => {
         this.#underRepair.delete(blobId)
-        this.#showBacklog()
-        if (!this.#stopped && this.#options.group.isLeader()) this.#repairWhileWaiting()
+        this.#repairWhileWaiting()
       })
+      this.#underRepair.set(blobId, ended)
     }
     this.#showBacklog()
+  }
+
+  #mayWork(): boolean {
+    return !this.#stopped && this.#options.group.isLeader()
   }
 
   /** Does what the blob needs, one shard after the other, each by a fresh plan. Never rejects. */
   async #repair(blobId: string): Promise<void> {
     const { group, caller, metrics } = this.#options
     try {
-      for (let step = 0; step < repairLimits.stepsPerBlobMax && group.isLeader() && !this.#stopped; step++) {
+      for (let step = 0; step < repairLimits.stepsPerBlobMax && this.#mayWork(); step++) {
         const seen = await lookAgain(group, caller, { world: this.#world(), blobId })
         const task = seen?.plan.tasks[0]
         if (seen === undefined || task === undefined) return
