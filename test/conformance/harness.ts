@@ -97,6 +97,7 @@ export async function startLocalGateway(
 export interface Conformance {
   readonly s3: S3Client
   readonly other: S3Client
+  readonly url: string
   /** True when the endpoint is a gateway in this process. */
   readonly local: boolean
   bucket(): Promise<string>
@@ -132,6 +133,7 @@ function conformance(s3: S3Client, other: S3Client, local: boolean, close: () =>
   return {
     s3,
     other,
+    url: `http://127.0.0.1:${s3.endpoint.port}`,
     local,
     close,
     bucket: async () => {

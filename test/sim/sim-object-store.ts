@@ -104,6 +104,7 @@ export class SimObjectStore implements ObjectStore {
       poolId: 'default',
       wrappedKey: new Uint8Array(0),
       state: 'active',
+      attempt: 1,
     }
     this.#buckets.set(name, { bucket, objects: new Map(), uploads: new Map() })
     return bucket
