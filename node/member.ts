@@ -2,6 +2,7 @@
  * A member of the federation: the identity, map, network and admin server that nodes, gateways and auditors share.
  */
 import { readFileSync } from 'node:fs'
+import { Registry } from 'prom-client'
 import type { ClusterMap, MapNode } from './core/cluster-map.ts'
 import type { Genesis } from './core/registry-types.ts'
 import { loadOrCreateProcessKeys } from './io/identity.ts'
@@ -23,6 +24,7 @@ export interface MemberConfig {
 export interface Member {
   readonly genesis: Genesis
   readonly transport: TlsTransport
+  readonly metrics: Registry
   map(): ClusterMap
   serve(handlers: Handlers): Promise<Record<string, unknown>>
   close(): Promise<void>
@@ -50,6 +52,7 @@ export async function openMember(config: MemberConfig, _logger: Logger): Promise
   return {
     genesis,
     transport,
+    metrics: new Registry(),
     map: () => map,
     async serve(handlers) {
       serve = createFunnel({ handlers, epoch: () => map.epoch })

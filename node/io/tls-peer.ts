@@ -11,6 +11,7 @@
  * event loop was busy, its peers have not been silent.
  */
 import { ClusterError } from '../errors.ts'
+import type { SignedAddress } from '../protocol/address-record.ts'
 import type { BodyPool } from '../protocol/body-pool.ts'
 import { type MessageSpec, messages } from '../protocol/messages.ts'
 import type { PeerState } from '../world.ts'
@@ -49,6 +50,8 @@ export interface PeerOptions {
   readonly target: () => { readonly address: Address; readonly publicKey: string } | undefined
   /** Epoch of our cluster map, told with every ping. */
   readonly epoch: () => number
+  /** Our signed address, told with the first ping of a connection. */
+  readonly ownAddress: () => SignedAddress | undefined
   readonly changed: (state: PeerState) => void
   readonly heardEpoch: (epoch: number) => void
 }
@@ -225,9 +228,10 @@ export class TlsPeer {
 
   async #ping(control: ClientChannel, timeoutMs: number): Promise<void> {
     const sentAtMs = performance.now()
+    const address = control.wasReady ? undefined : this.#options.ownAddress()
     const { reply } = await control.call({
       messageId: messages.ping.id,
-      request: { sentMs: Date.now(), epoch: this.#options.epoch() },
+      request: { sentMs: Date.now(), epoch: this.#options.epoch(), ...(address && { address }) },
       body: undefined,
       timeoutMs,
       signal: undefined,

@@ -9,6 +9,7 @@
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { MapNode } from '../core/cluster-map.ts'
 import { ClusterError } from '../errors.ts'
+import type { SignedAddress } from '../protocol/address-record.ts'
 import { BodyPool } from '../protocol/body-pool.ts'
 import { decodePayload, encodePayload } from '../protocol/codec.ts'
 import type { Inbound, Serve } from '../protocol/inbound.ts'
@@ -63,6 +64,8 @@ export interface TransportOptions {
   readonly serve: Serve
   /** Epoch of the current map. */
   readonly epoch: () => number
+  /** Our signed address, told to every peer that we dial. */
+  readonly ownAddress?: () => SignedAddress | undefined
   readonly observer?: TransportObserver
   readonly bulkConnections?: number
   /** Default true; false reads accepted connections by 'data' events, see direct-read.ts. */
@@ -252,6 +255,7 @@ export class TlsTransport implements Caller {
         return address && publicKey ? { address, publicKey } : undefined
       },
       epoch: this.#options.epoch,
+      ownAddress: () => this.#options.ownAddress?.(),
       changed: (state) => observer?.peerChanged?.(state),
       heardEpoch: (epoch) => observer?.heardEpoch?.(nodeId, epoch),
     })

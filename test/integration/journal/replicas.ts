@@ -201,7 +201,7 @@ export class Replicas {
     )
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     for (const node of this.nodes) if (node.up) await this.stop(node.nodeId)
     await rm(this.root, { recursive: true, force: true })
   }

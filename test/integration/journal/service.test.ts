@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { journalLimits } from '../../../node/core/journal.ts'
-import { Replicas } from './replicas.ts'
+import { Replicas, until } from './replicas.ts'
 
 /** Every replica holds the same chain: keys, lengths and tree hashes. */
 async function chains(cluster: Replicas): Promise<string[]> {
@@ -27,7 +27,7 @@ async function assertEqualChains(cluster: Replicas): Promise<string> {
 
 describe('journals of a group', () => {
   it('hold every committed entry on every replica, in few blocks', async () => {
-    const cluster = await Replicas.start()
+    await using cluster = await Replicas.start()
     cluster.elect('by-1')
     cluster.commit(journalLimits.batchEntriesMax + 100)
     await cluster.settled()
@@ -36,11 +36,10 @@ describe('journals of a group', () => {
     await assertEqualChains(cluster)
     assert.ok(cluster.state('by-1').batches <= 5)
     assert.deepEqual(cluster.failures, [])
-    await cluster.close()
   })
 
   it('are quiet when nothing happens', async () => {
-    const cluster = await Replicas.start()
+    await using cluster = await Replicas.start()
     cluster.elect('by-1')
     cluster.commit(2)
     await cluster.settled()
@@ -53,11 +52,10 @@ describe('journals of a group', () => {
       writes,
     )
     assert.equal(cluster.state('by-1').roundsTotal, roundsTotal)
-    await cluster.close()
   })
 
   it('continue in a linked journal after a change of leader, closing over the committed prefix', async () => {
-    const cluster = await Replicas.start()
+    await using cluster = await Replicas.start()
     for (const leader of ['by-1', 'nw-1', 'be-1', 'be-1']) {
       cluster.elect(leader)
       cluster.commit(7)
@@ -68,11 +66,10 @@ describe('journals of a group', () => {
       chain.split('\n').map((line) => line.split(' ').slice(0, 2).join()),
       ['0,1', '1,2', '2,3', '3,4'],
     )
-    await cluster.close()
   })
 
   it('close over a block that only the old leader and one follower signed', async () => {
-    const cluster = await Replicas.start()
+    await using cluster = await Replicas.start()
     cluster.elect('by-1')
     cluster.commit(3)
     await cluster.settled()
@@ -90,11 +87,10 @@ describe('journals of a group', () => {
     cluster.commit(1)
     await cluster.settled()
     await assertEqualChains(cluster)
-    await cluster.close()
   })
 
   it('leave a block behind that only the old leader signed, and take that leader along', async () => {
-    const cluster = await Replicas.start()
+    await using cluster = await Replicas.start()
     cluster.elect('by-1')
     cluster.commit(3)
     await cluster.settled()
@@ -110,11 +106,10 @@ describe('journals of a group', () => {
     cluster.commit(2)
     await cluster.settled()
     await assertEqualChains(cluster)
-    await cluster.close()
   })
 
   it('are caught up by a follower that was away for several terms', async () => {
-    const cluster = await Replicas.start()
+    await using cluster = await Replicas.start()
     cluster.elect('by-1')
     cluster.commit(5)
     await cluster.settled()
@@ -128,11 +123,10 @@ describe('journals of a group', () => {
     cluster.node('nw-1').group.notify()
     await cluster.settled()
     await assertEqualChains(cluster)
-    await cluster.close()
   })
 
   it('make no progress without a majority and go on when it is back', async () => {
-    const cluster = await Replicas.start()
+    await using cluster = await Replicas.start()
     cluster.elect('by-1')
     cluster.commit(5)
     await cluster.settled()
@@ -145,12 +139,10 @@ describe('journals of a group', () => {
     await cluster.restart('be-1')
     await cluster.settled(['by-1', 'be-1'])
     assert.ok((cluster.state('by-1').failuresTotal['no-quorum'] ?? 0) > 0)
-    await cluster.close()
   })
 })
 
 async function untilSigned(cluster: Replicas, nodeId: string): Promise<void> {
-  const { until } = await import('./replicas.ts')
   await until(
     () => cluster.state(nodeId).unsignedBatches > 0,
     () => cluster.failures.join(' | '),
