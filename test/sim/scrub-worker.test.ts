@@ -96,10 +96,7 @@ describe('scrub', () => {
     assert.deepEqual(set, [names[110]])
     assert.equal(saved.at(-1), '')
     assert.equal(await scrub.pass(), 1)
-    assert.deepEqual(
-      saved.slice(1, 3),
-      [names[49], names[100]].slice(0, 2).map((name) => name),
-    )
+    assert.deepEqual(saved.slice(1), [names[49], names[99], ''])
   })
 
   it('looks first at what readers complained about', async () => {
