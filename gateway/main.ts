@@ -51,7 +51,12 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
     hostName: config.nodeId,
     ...(config.s3Tls === undefined
       ? {}
-      : { tls: { cert: readFileSync(config.s3Tls.certificateFile, 'utf8'), key: readFileSync(config.s3Tls.keyFile, 'utf8') } }),
+      : {
+          tls: {
+            cert: readFileSync(config.s3Tls.certificateFile, 'utf8'),
+            key: readFileSync(config.s3Tls.keyFile, 'utf8'),
+          },
+        }),
   })
   const ready = await member.serve({})
   await app.listen({ host: config.s3.host, port: config.s3.port })
@@ -74,7 +79,6 @@ async function registerFromStdin(config: GatewayConfig, logger: Logger): Promise
   const cluster = clientOf(member)
   const kms = openFileKms(config.kms.file)
   for (const user of users) await registerUser(cluster, kms, user)
-  await member.close()
 }
 
 const { values, positionals } = parseArgs({ options: { config: { type: 'string' } }, allowPositionals: true })
@@ -84,5 +88,7 @@ if (values.config === undefined || positionals.length > 1) {
 }
 const config = readGatewayConfig(values.config)
 const logger = createLogger({ process: 'gateway', nodeId: config.nodeId })
-if (positionals[0] === 'register-user') await registerFromStdin(config, logger)
-else await runProcess(logger, () => startGateway(config, logger))
+if (positionals[0] === 'register-user') {
+  await registerFromStdin(config, logger)
+  process.exit(0)
+} else await runProcess(logger, () => startGateway(config, logger))

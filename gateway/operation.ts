@@ -30,6 +30,11 @@ export interface OperationRow {
     readonly queryIs?: readonly [name: string, value: string]
     readonly header?: string
   }
+  /**
+   * Clients that do not know the region yet may sign for another: they ask in order to learn it. AWS's global endpoint
+   * answers these to signatures for us-east-1.
+   */
+  readonly anyRegion?: true
   /** IAM action. */
   readonly action: string
 }
@@ -125,6 +130,8 @@ interface OperationTraits {
   readonly body: BodyKind
   /** Bound of an XML body; `xmlBytesMax` when absent. */
   readonly documentBytesMax?: number
+  /** False: `x-amz-checksum-*` headers are not about the body of the request. */
+  readonly bodyChecksum?: false
   /** The answer may take long: begin it with 200 and white space, put errors into its body, as AWS does. */
   readonly slowAnswer?: boolean
 }

@@ -123,7 +123,8 @@ export class Pipeline {
     progress.address = address
     const operation = router({ method, address, headers })
     progress.operation = operation
-    const authenticated = await this.#authenticator.authenticate({ method, address, headers })
+    const anyRegion = operation.anyRegion ?? false
+    const authenticated = await this.#authenticator.authenticate({ method, address, headers, anyRegion })
     if (operation.kind === 'planned') {
       throw new S3Error('NotImplemented', `${operation.name} is not implemented.`)
     }
@@ -197,7 +198,8 @@ export class Pipeline {
     if (operation.body === 'none') return new S3Request(fields)
     const optional = operation.body === 'xml'
     const bytes = announcedBytes(headers, payload, { bytesMax: limits.objectBytesMax, optional })
-    const body = new UploadBody({ wire: exchange.wire, headers, payload, bytes, limits })
+    const checksum = operation.bodyChecksum ?? true
+    const body = new UploadBody({ wire: exchange.wire, headers, payload, bytes, limits, checksum })
     if (operation.body === 'object') return new S3Request({ ...fields, body })
     const document = await collectBody(body, operation.documentBytesMax ?? limits.xmlBytesMax)
     return new S3Request({ ...fields, body, document })
@@ -288,7 +290,8 @@ function errorMarkup(error: S3Error, exchange: Exchange, address: Address | unde
     if (error.code === 'NoSuchBucket' || error.code.startsWith('Bucket')) {
       details.push(element('BucketName', address.bucket))
     }
-    if (error.code === 'NoSuchKey') details.push(element('Key', address.key))
+    if (error.code === 'NoSuchKey' && error.details.Key === undefined)
+      details.push(element('Key', address.key))
   }
   return [
     '<Error>',

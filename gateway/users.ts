@@ -15,7 +15,10 @@ export interface NewUser {
 /** Idempotent: the same user and key may be registered again. Throws ClusterError when the registry does not answer. */
 export async function registerUser(cluster: ClusterClient, kms: Kms, user: NewUser): Promise<void> {
   const { userId, name, accessKeyId } = user
-  const sealedSecret = await kms.wrap(Buffer.from(user.secretAccessKey, 'utf8'), credentialContext(accessKeyId))
+  const sealedSecret = await kms.wrap(
+    Buffer.from(user.secretAccessKey, 'utf8'),
+    credentialContext(accessKeyId),
+  )
   await cluster.router.proposeRegistry(`register-${accessKeyId}-${cluster.random.hex(4)}`, {
     kind: 'put-user',
     user: { userId, name },

@@ -6,6 +6,7 @@ import type { NodeConfig } from './config.ts'
 import { catalog } from './core/catalog.ts'
 import type { ClusterMap, MapGroup } from './core/cluster-map.ts'
 import { registryMachine } from './core/registry.ts'
+import { ed25519Verify } from './io/identity.ts'
 import { LevelStore } from './io/level-store.ts'
 import { failStop, type Logger, type RunningProcess } from './io/process-life.ts'
 import { openShardFiles } from './io/shard-files.ts'
@@ -37,7 +38,10 @@ export async function startStorageNode(config: NodeConfig, logger: Logger): Prom
   })
   for (const group of groupsOf(member.map(), nodeId)) {
     const identity = { groupId: group.groupId, epoch: 1, members: group.members }
-    await host.addGroup(identity, group.kind === 'registry' ? registryMachine(member.genesis) : catalog)
+    await host.addGroup(
+      identity,
+      group.kind === 'registry' ? registryMachine(member.genesis, ed25519Verify) : catalog,
+    )
   }
   const shards = await openShardFiles({ root: join(config.dataDir, 'shards'), clock: systemClock, onFatal })
   const service = new ShardService({ store: shards, clock: systemClock, metrics: new MetricCounts() })

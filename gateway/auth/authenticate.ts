@@ -40,6 +40,8 @@ export interface Unauthenticated {
   readonly method: string
   readonly address: Address
   readonly headers: Headers
+  /** The signature may be made for another region than ours. */
+  readonly anyRegion: boolean
 }
 
 interface Claim {
@@ -88,7 +90,8 @@ export class Authenticator {
     const { headers } = request
     const { scope, signature, signedHeaders } = parseAuthorization(authorization)
     const amzDate = requestTime(headers, this.#clock.wallMs(), this.#limits)
-    checkScope(scope, { region: this.#region, date: amzDate.slice(0, 8) })
+    const region = request.anyRegion ? scope.region : this.#region
+    checkScope(scope, { region, date: amzDate.slice(0, 8) })
     const payloadHash = requiredPayloadText(headers['x-amz-content-sha256'])
     checkAllSigned(headers, signedHeaders)
     const signed = signedRequest(request, { signedHeaders, payloadHash })
@@ -98,7 +101,7 @@ export class Authenticator {
   async #presigned(request: Unauthenticated): Promise<Authenticated> {
     const { query } = request.address
     const { scope, amzDate, signature, signedHeaders } = parsePresigned(query, {
-      region: this.#region,
+      region: request.anyRegion ? undefined : this.#region,
       nowMs: this.#clock.wallMs(),
       limits: this.#limits,
     })

@@ -6,6 +6,7 @@
  */
 import type { GatewayLimits } from '../limits.ts'
 import { type QueryPairs, queryValue } from '../s3/address.ts'
+import { checksumAlgorithms, checksums } from '../s3/checksum.ts'
 import { parseAmzDate } from '../s3/dates.ts'
 import { S3Error } from '../s3/errors.ts'
 import type { Headers } from '../s3/headers.ts'
@@ -38,10 +39,10 @@ function field(query: QueryPairs, name: string): string {
   return value
 }
 
-/** Throws AuthorizationQueryParametersError, AccessDenied (expired, not yet valid). `nowMs`: wall clock. */
+/** Throws AuthorizationQueryParametersError, AccessDenied (expired, not yet valid). `nowMs`: wall clock; `region` undefined: any. */
 export function parsePresigned(
   query: QueryPairs,
-  expected: { region: string; nowMs: number; limits: GatewayLimits },
+  expected: { region: string | undefined; nowMs: number; limits: GatewayLimits },
 ): PresignedQuery {
   if (field(query, 'X-Amz-Algorithm') !== algorithm) {
     throw malformed(`X-Amz-Algorithm only supports "${algorithm}"`)
@@ -60,8 +61,8 @@ export function parsePresigned(
   return { scope, amzDate, signedHeaders, signature }
 }
 
-function checkScope(scope: CredentialScope, amzDate: string, region: string): void {
-  if (scope.region !== region) {
+function checkScope(scope: CredentialScope, amzDate: string, region: string | undefined): void {
+  if (region !== undefined && scope.region !== region) {
     throw malformed(
       `Error parsing the X-Amz-Credential parameter; the region '${scope.region}' is wrong; expecting '${region}'`,
       { Region: region },
@@ -129,5 +130,19 @@ export function hoistedHeaders(headers: Headers, query: QueryPairs): Headers {
     if (!lower.startsWith('x-amz-') || authenticationFields.has(lower)) continue
     hoisted[lower] = Buffer.from(value, 'utf8').toString('latin1')
   }
+  if (headers['content-length'] !== '0') dropEmptyChecksums(hoisted)
   return { ...hoisted, ...headers }
+}
+
+/**
+ * Signers that have no body yet sign the checksum of nothing (the JavaScript SDK does by default). Stated for a body
+ * of something it cannot be meant, and AWS ignores it.
+ */
+function dropEmptyChecksums(hoisted: Record<string, string | undefined>): void {
+  for (const algorithm of checksumAlgorithms) {
+    const { header, create } = checksums[algorithm]
+    if (hoisted[header] === undefined || hoisted[header] !== create().digest().toString('base64')) continue
+    delete hoisted[header]
+    delete hoisted['x-amz-sdk-checksum-algorithm']
+  }
 }

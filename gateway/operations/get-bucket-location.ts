@@ -8,6 +8,7 @@ export const getBucketLocation = defineOperation({
   target: 'bucket',
   subresource: 'location',
   action: 's3:GetBucketLocation',
+  anyRegion: true,
   body: 'none',
   decode: () => undefined,
   call: async () => undefined,

@@ -12,6 +12,7 @@ export const listBuckets = defineServiceOperation({
   method: 'GET',
   target: 'service',
   action: 's3:ListAllMyBuckets',
+  anyRegion: true,
   body: 'none',
   decode: (request) => {
     const token = request.param('continuation-token')

@@ -15,17 +15,6 @@ function planned(
 }
 
 export const plannedOperations: readonly PlannedOperation[] = [
-  planned('AbortMultipartUpload', { method: 'DELETE', target: 'object', subresource: 'uploadId' }),
-  planned(
-    'CompleteMultipartUpload',
-    { method: 'POST', target: 'object', subresource: 'uploadId' },
-    's3:PutObject',
-  ),
-  planned(
-    'CopyObject',
-    { method: 'PUT', target: 'object', needs: { header: 'x-amz-copy-source' } },
-    's3:PutObject',
-  ),
   planned('CreateBucketMetadataConfiguration', {
     method: 'POST',
     target: 'bucket',
@@ -36,11 +25,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     target: 'bucket',
     subresource: 'metadataTable',
   }),
-  planned(
-    'CreateMultipartUpload',
-    { method: 'POST', target: 'object', subresource: 'uploads' },
-    's3:PutObject',
-  ),
   planned(
     'CreateSession',
     { method: 'GET', target: 'bucket', subresource: 'session' },
@@ -109,7 +93,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
   ),
   planned('DeleteBucketWebsite', { method: 'DELETE', target: 'bucket', subresource: 'website' }),
   planned('DeleteObjectAnnotation', { method: 'DELETE', target: 'object', subresource: 'annotation' }),
-  planned('DeleteObjects', { method: 'POST', target: 'bucket', subresource: 'delete' }, 's3:DeleteObject'),
   planned('DeleteObjectTagging', { method: 'DELETE', target: 'object', subresource: 'tagging' }),
   planned(
     'DeletePublicAccessBlock',
@@ -233,22 +216,11 @@ export const plannedOperations: readonly PlannedOperation[] = [
     { method: 'GET', target: 'service', needs: { queryIs: ['x-id', 'ListDirectoryBuckets'] } },
     's3express:ListAllMyDirectoryBuckets',
   ),
-  planned(
-    'ListMultipartUploads',
-    { method: 'GET', target: 'bucket', subresource: 'uploads' },
-    's3:ListBucketMultipartUploads',
-  ),
   planned('ListObjectAnnotations', { method: 'GET', target: 'object', subresource: 'annotation' }),
-  planned('ListObjects', { method: 'GET', target: 'bucket' }, 's3:ListBucket'),
   planned(
     'ListObjectVersions',
     { method: 'GET', target: 'bucket', subresource: 'versions' },
     's3:ListBucketVersions',
-  ),
-  planned(
-    'ListParts',
-    { method: 'GET', target: 'object', subresource: 'uploadId' },
-    's3:ListMultipartUploadParts',
   ),
   planned('PutBucketAbac', { method: 'PUT', target: 'bucket', subresource: 'abac' }),
   planned(
@@ -347,21 +319,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     subresource: 'metadataJournalTable',
   }),
   planned('UpdateObjectEncryption', { method: 'PUT', target: 'object', subresource: 'encryption' }),
-  planned(
-    'UploadPart',
-    { method: 'PUT', target: 'object', subresource: 'uploadId', needs: { query: ['partNumber'] } },
-    's3:PutObject',
-  ),
-  planned(
-    'UploadPartCopy',
-    {
-      method: 'PUT',
-      target: 'object',
-      subresource: 'uploadId',
-      needs: { query: ['partNumber'], header: 'x-amz-copy-source' },
-    },
-    's3:PutObject',
-  ),
   planned('WriteGetObjectResponse', {
     method: 'POST',
     target: 'bucket',

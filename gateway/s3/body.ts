@@ -74,6 +74,8 @@ export interface UploadBodyOptions {
   readonly payload: Payload
   readonly bytes: number
   readonly limits: GatewayLimits
+  /** Whether `x-amz-checksum-*` headers speak of this body. */
+  readonly checksum: boolean
 }
 
 export class UploadBody implements BodySource {
@@ -98,7 +100,7 @@ export class UploadBody implements BodySource {
   constructor(options: UploadBodyOptions) {
     this.#options = options
     this.bytes = options.bytes
-    this.#client = clientChecksum(options.headers)
+    this.#client = options.checksum ? clientChecksum(options.headers) : undefined
     this.#md5Wanted = contentMd5(options.headers)
     this.hasDigest = this.#client !== undefined || this.#md5Wanted !== undefined
     this.#stored = this.#client?.algorithm ?? defaultAlgorithm

@@ -25,6 +25,7 @@ const table: Record<ClusterErrorCode, S3ErrorCode> = {
   NoSuchBucket: 'NoSuchBucket',
   BucketExists: 'BucketAlreadyExists',
   BucketNotEmpty: 'BucketNotEmpty',
+  TooManyBuckets: 'TooManyBuckets',
   NoSuchObject: 'NoSuchKey',
   NoSuchUpload: 'NoSuchUpload',
   InvalidPart: 'InvalidPart',

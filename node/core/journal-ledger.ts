@@ -53,6 +53,10 @@ export interface JournalLedger {
   keyOf(manifest: JournalManifest): string
   /** Opens the journal of a manifest, creating it when it is not stored. */
   open(manifest: JournalManifest): Promise<Journal>
+  /** Opens a stored journal by its public key; undefined when it is not here. */
+  find(key: string): Promise<Journal | undefined>
+  /** Every stored journal of every group, in no order. */
+  list(): AsyncIterable<{ readonly key: string; readonly manifest: JournalManifest }>
   /** Makes everything appended so far survive a power loss. */
   flush(): Promise<void>
 }

@@ -141,9 +141,9 @@ export class RaftState {
     return this.config.nodeId
   }
 
-  /** May this node campaign? Learners and removed nodes may not. */
+  /** May this node campaign? Learners and nodes whose removal is committed may not. */
   get promotable(): boolean {
-    return this.membership.isVoter(this.nodeId)
+    return this.membership.mayLead(this.nodeId, this.log.committed)
   }
 
   /** Mulberry32: seeded, so that a run of the simulator can be repeated. */

@@ -94,6 +94,20 @@ export function record(
   }
 }
 
+/**
+ * Named fields and no others: for documents that are signed, where a field that this version does not understand must
+ * not be agreed to.
+ */
+export function exactRecord(required: Readonly<Record<string, Shape>>): Shape {
+  const shape = record(required)
+  return (value) => {
+    const wrong = shape(value)
+    if (wrong !== undefined) return wrong
+    const stranger = Object.keys(value as object).find((name) => !Object.hasOwn(required, name))
+    return stranger === undefined ? undefined : `.${stranger} is unknown`
+  }
+}
+
 /** A record whose field `kind` chooses among shapes. */
 export function union(kinds: Readonly<Record<string, Shape>>): Shape {
   return (value) => {

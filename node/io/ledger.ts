@@ -11,6 +11,7 @@ import { mkdir } from 'node:fs/promises'
 import type { Duplex } from 'node:stream'
 import Corestore from 'corestore'
 import Hypercore, { type Manifest } from 'hypercore'
+import crypto from 'hypercore-crypto'
 import { type JournalHead, type JournalManifest, majority } from '../core/journal.ts'
 import {
   decodeBatchHead,
@@ -35,6 +36,10 @@ import {
 export const ledgerLimits = {
   /** Journals of a group that stay open besides the newest: followers catch up on closed ones. */
   openJournalsMax: 64,
+  /** Wait for a single missing block from a peer. */
+  fetchTimeoutMs: 5_000,
+  /** How long a catching-up journal waits for bodies once it has all heads: erased ones never come. */
+  bodiesTimeoutMs: 2_000,
   /** How often a catching-up journal asks its peers again for a newer head. */
   catchUpPollMs: 50,
 } as const
@@ -74,7 +79,9 @@ export class Ledger implements JournalLedger {
     keys: { signer: JournalSigner; ownerKey: Uint8Array },
   ): Promise<Ledger> {
     await mkdir(directory, { recursive: true })
-    const store = new Corestore(directory)
+    // hypercore refuses directories that were moved or restored, lest a single writer forks. Ours cannot: what was
+    // signed is known to the rows, and RocksDB's own lock keeps a second process out.
+    const store = new Corestore(directory, { allowBackup: true })
     await store.ready()
     return new Ledger(store, keys.signer, keys.ownerKey)
   }
@@ -92,6 +99,12 @@ export class Ledger implements JournalLedger {
     opening.catch(() => this.#open.delete(key))
     await this.#closeOldest()
     return opening
+  }
+
+  async find(key: string): Promise<StoredJournal | undefined> {
+    const auth = await this.#store.getAuth(crypto.discoveryKey(fromHex(key, 32)))
+    const manifest = auth === null ? undefined : fromHypercoreManifest(auth.manifest)
+    return manifest === undefined ? undefined : this.open(manifest)
   }
 
   /** Every journal on disk: key and manifest. Cores that are not journals are passed over. */
@@ -192,7 +205,8 @@ export class StoredJournal implements Journal {
   }
 
   async batchAt(batch: number): Promise<{ firstIndex: number; lastIndex: number }> {
-    const block = await this.#core.get(2 * batch + 1, { wait: false })
+    // Only a journal that was fetched can lack a head, and then peers have it.
+    const block = await this.#core.get(2 * batch + 1, { timeout: ledgerLimits.fetchTimeoutMs })
     if (block === null) throw new Error(`journal ${this.key.slice(0, 16)}: head of batch ${batch} is missing`)
     const { firstIndex, lastIndex } = decodeBatchHead(block)
     return { firstIndex, lastIndex }
@@ -237,15 +251,17 @@ export class StoredJournal implements Journal {
   }
 
   async append(batches: readonly SealedBatch[], certificate: Uint8Array): Promise<void> {
-    const head = this.headAfter(batches)
-    const fault = this.certificateFault(head, certificate)
-    if (fault !== undefined) throw new ClusterError('Forbidden', `journal: ${fault}`)
-    await this.#core.append(
-      batches.flatMap((batch) => batch.blocks),
-      { signature: certificate },
-    )
+    const length = this.batches + batches.length
+    const blocks = batches.flatMap((batch) => batch.blocks)
+    try {
+      await this.#core.append(blocks, { signature: certificate })
+    } catch (cause) {
+      if (!isInvalidSignature(cause)) throw cause
+      const fault = this.certificateFault(this.headAfter(batches), certificate)
+      throw new ClusterError('Forbidden', `journal: ${fault ?? 'invalid signature'}`, { cause })
+    }
     const last = batches.at(-1)
-    if (last !== undefined) this.#last = { length: head.length / 2, index: last.lastIndex }
+    if (last !== undefined) this.#last = { length, index: last.lastIndex }
   }
 
   async catchUp(batches: number, timeoutMs: number): Promise<void> {
@@ -262,7 +278,11 @@ export class StoredJournal implements Journal {
             `journal ${this.key.slice(0, 16)}: no peer has batch ${batches - 1}`,
           )
         }
-        await new Promise((resolve) => setTimeout(resolve, ledgerLimits.catchUpPollMs))
+        await delay(ledgerLimits.catchUpPollMs)
+      }
+      const bodiesDeadline = Math.min(deadline, Date.now() + ledgerLimits.bodiesTimeoutMs)
+      while (Date.now() < bodiesDeadline && !(await this.#core.has(0, this.#core.length))) {
+        await delay(ledgerLimits.catchUpPollMs)
       }
     } finally {
       range.destroy()
@@ -287,6 +307,14 @@ export class StoredJournal implements Journal {
   close(): Promise<void> {
     return this.#core.close()
   }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+function isInvalidSignature(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'INVALID_SIGNATURE'
 }
 
 /** The public key of the journal that a manifest defines. */

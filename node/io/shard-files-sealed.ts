@@ -167,7 +167,12 @@ async function readEnds(file: DiskFile): Promise<Omit<SealedFile, 'file'>> {
   const ends = Buffer.alloc(headerBytes + footerBytes)
   const head = ends.subarray(0, headerBytes)
   const foot = ends.subarray(headerBytes)
-  await Promise.all([file.read(head, 0), file.read(foot, fileBytes - footerBytes)])
+  try {
+    await Promise.all([file.read(head, 0), file.read(foot, fileBytes - footerBytes)])
+  } catch (cause) {
+    const details = { region: 'header' }
+    throw new ClusterError('ShardCorrupt', 'shard file cannot be read', { cause, details })
+  }
   const header = parseHeader(head)
   const { cells, lastCellBytes, sealedMs, digest } = parseFooter(foot, header, fileBytes)
   return { shard: { header, cells, lastCellBytes, fileBytes, sealedMs }, digest }

@@ -12,9 +12,11 @@
  */
 import { join } from 'node:path'
 import { ClusterError } from '../errors.ts'
+import { BodyPool } from '../protocol/body-pool.ts'
 import type { ShardHeader } from '../protocol/messages.ts'
 import { checkHeader, verifyFrames } from '../protocol/shard-record.ts'
 import {
+  type CellRead,
   parseShardName,
   type QuarantinedShard,
   type SealedShard,
@@ -80,6 +82,8 @@ export class ShardFiles implements ShardStore {
   readonly #locks = new NamedLocks()
   readonly #directories: DirectorySync
   readonly #sealed: SealedFiles
+  /** Runs of cells on their way to readers. */
+  readonly #bodies = new BodyPool()
   readonly #space: DiskSpace
   readonly #open: OpenShards
   readonly #quarantined: Set<string>
@@ -163,12 +167,12 @@ export class ShardFiles implements ShardStore {
     key: ShardKey & { readonly generation: number },
     firstCell: number,
     cellCount: number,
-  ): Promise<{ cellCount: number; frames: Buffer }> {
+  ): Promise<CellRead> {
     this.#refuseWhenStopped()
     const name = shardName(key)
     const { generation } = key
     const run = { generation, firstCell, cellCount, bytesMax: this.#limits.readBytesMax }
-    const readAt = (path: string) => this.#sealed.use(path, (sealed) => readCells(sealed, run))
+    const readAt = (path: string) => this.#sealed.use(path, (sealed) => readCells(sealed, run, this.#bodies))
     try {
       return await readAt(this.#path(name))
     } catch (error) {
@@ -207,6 +211,11 @@ export class ShardFiles implements ShardStore {
       await this.#fatalIfFails(() => this.#directories.sync(this.#directoryOf(name)))
       return true
     })
+  }
+
+  async dropQuarantined(key: ShardKey): Promise<void> {
+    const name = shardName(key)
+    await this.#locked(name, () => this.#dropQuarantined(name))
   }
 
   async quarantined(): Promise<readonly QuarantinedShard[]> {

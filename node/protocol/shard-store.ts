@@ -21,6 +21,13 @@ export interface SealedShard {
   readonly sealedMs: number
 }
 
+/** `frames` is the caller's own; `release`, optional, gives its buffer back after the last look at it. */
+export interface CellRead {
+  readonly cellCount: number
+  readonly frames: Buffer
+  readonly release: () => void
+}
+
 export interface QuarantinedShard {
   readonly key: ShardKey
   readonly shard: SealedShard | undefined
@@ -51,14 +58,14 @@ export interface ShardStore {
   find(key: ShardKey): Promise<SealedShard>
   /**
    * Verified frames of up to `cellCount` cells from `firstCell` on; fewer at the shard's end. Quarantined shards are
-   * read too: their good cells may be the last ones. The buffer is the caller's. ShardNotFound, GenerationMismatch,
-   * ShardCorrupt (details.cell), BadMessage (no such cell).
+   * read too: their good cells may be the last ones. ShardNotFound, GenerationMismatch, ShardCorrupt (details.cell),
+   * BadMessage (no such cell).
    */
   read(
     key: ShardKey & { readonly generation: number },
     firstCell: number,
     cellCount: number,
-  ): Promise<{ cellCount: number; frames: Buffer }>
+  ): Promise<CellRead>
   /**
    * Removes the shard and its quarantined copy, and makes that durable; false: there was none. With `sealedMs`:
    * only that incarnation, and only if it has not been replaced.
@@ -71,6 +78,8 @@ export interface ShardStore {
    * header or footer is unreadable; false: there was none such.
    */
   quarantine(key: ShardKey, onlySealedMs?: number): Promise<boolean>
+  /** Removes the quarantined copy, and nothing else; no error when there is none. */
+  dropQuarantined(key: ShardKey): Promise<void>
   /** What was set aside and not yet replaced or removed; `shard` undefined: unreadable. */
   quarantined(): Promise<readonly QuarantinedShard[]>
   /**

@@ -23,6 +23,8 @@ export interface RebuildSourcesOptions {
   readonly nodeId: string
   readonly store: ShardStore
   readonly caller: Caller
+  /** Aborted when whoever asked for the rebuild has gone. */
+  readonly signal: AbortSignal
 }
 
 interface Run {
@@ -34,6 +36,13 @@ interface Run {
 export interface SourceRun {
   readonly copy: Buffer | undefined
   readonly shards: ReadonlyMap<number, Buffer>
+  /** Gives all buffers back; nobody may look at them afterwards. */
+  readonly release: () => void
+}
+
+interface SourceFrames {
+  readonly frames: Buffer
+  readonly release: (() => void) | undefined
 }
 
 export class RebuildSources {
@@ -49,15 +58,20 @@ export class RebuildSources {
   async read(run: Run): Promise<SourceRun> {
     const { header } = this.#options
     const copy = this.#usable(header.shardIndex) ? await this.#tryRead(header.shardIndex, run) : undefined
-    if (copy !== undefined) return { copy, shards: new Map() }
-    return { copy: undefined, shards: await this.#readOthers(run) }
+    if (copy !== undefined) return { copy: copy.frames, shards: new Map(), release: () => copy.release?.() }
+    const others = await this.#readOthers(run)
+    const shards = new Map([...others].map(([index, { frames }]) => [index, frames]))
+    const release = (): void => {
+      for (const other of others.values()) other.release?.()
+    }
+    return { copy: undefined, shards, release }
   }
 
-  async #readOthers(run: Run): Promise<Map<number, Buffer>> {
+  async #readOthers(run: Run): Promise<Map<number, SourceFrames>> {
     const { header, holders } = this.#options
     const { dataShards, shardIndex, blobId } = header
     const waiting = holders.map((_, index) => index).filter((i) => i !== shardIndex && this.#usable(i))
-    const shards = new Map<number, Buffer>()
+    const shards = new Map<number, SourceFrames>()
     const readNext = async (): Promise<void> => {
       // As many readers as cells are needed; each goes on to another source when its own fails.
       for (let index = waiting.shift(); index !== undefined; index = waiting.shift()) {
@@ -80,11 +94,11 @@ export class RebuildSources {
   }
 
   /** Undefined: this source cannot be used for this run. */
-  async #tryRead(index: number, run: Run): Promise<Buffer | undefined> {
+  async #tryRead(index: number, run: Run): Promise<SourceFrames | undefined> {
     try {
-      const frames = await this.#fetch(index, run)
-      this.bytesRead += frames.length
-      return frames
+      const fetched = await this.#fetch(index, run)
+      this.bytesRead += fetched.frames.length
+      return fetched
     } catch (error) {
       if (!(error instanceof ClusterError)) throw error
       // Its other cells may be good, and may be needed.
@@ -94,20 +108,20 @@ export class RebuildSources {
     }
   }
 
-  async #fetch(shardIndex: number, run: Run): Promise<Buffer> {
-    const { header, holders, nodeId, store, caller } = this.#options
+  async #fetch(shardIndex: number, run: Run): Promise<SourceFrames> {
+    const { header, holders, nodeId, store, caller, signal } = this.#options
     const { blobId, generation, cellBytes } = header
     const holder = holders[shardIndex] ?? ''
     if (holder === nodeId) {
-      const key = { blobId, shardIndex, generation }
-      return this.#expect(run, (await store.read(key, run.firstCell, run.cellCount)).frames)
+      const read = await store.read({ blobId, shardIndex, generation }, run.firstCell, run.cellCount)
+      return { frames: this.#expect(run, read.frames), release: read.release }
     }
     const request = { blobId, shardIndex, generation, ...run }
     const timeoutMs = rebuildSourceLimits.readTimeoutMs
-    const { body } = await caller.call(holder, 'read-shard', request, { timeoutMs })
+    const { body, release } = await caller.call(holder, 'read-shard', request, { timeoutMs, signal })
     const frames = this.#expect(run, body)
     verifyFrames(frames, { ...run, cellBytes })
-    return frames
+    return { frames, release }
   }
 
   #expect(run: Run, frames: Buffer | undefined): Buffer {

@@ -33,6 +33,12 @@ export interface RebuilderOptions {
   readonly caller: Caller
 }
 
+interface FramedRun {
+  readonly bytes: Buffer
+  /** Gives the buffer back after the last look at it. */
+  readonly release: () => void
+}
+
 interface Run {
   readonly firstCell: number
   readonly cellCount: number
@@ -51,23 +57,28 @@ export class Rebuilder {
    * BadMessage, Overloaded, NoSpace, GenerationMismatch (a newer generation is here), ReadQuorumUnavailable
    * (details.shards: how many could be read).
    */
-  readonly handler: Handler<'rebuild-shard'> = async (request) => {
+  readonly handler: Handler<'rebuild-shard'> = async (request, { signal }) => {
     checkHeader(request.header)
     const geometry = geometryFor(request)
     if (this.#rebuilds >= rebuildLimits.rebuildsMax)
       throw new ClusterError('Overloaded', 'too many rebuilds are under way')
     this.#rebuilds++
     try {
-      return { reply: { bytesRead: await this.#rebuild(request, geometry) } }
+      return { reply: { bytesRead: await this.#rebuild(request, geometry, signal) } }
     } finally {
       this.#rebuilds--
     }
   }
 
-  async #rebuild(request: Requests['rebuild-shard'], geometry: Geometry): Promise<number> {
+  async #rebuild(
+    request: Requests['rebuild-shard'],
+    geometry: Geometry,
+    signal: AbortSignal,
+  ): Promise<number> {
     const { header } = request
     const { nodeId, store, caller } = this.#options
-    const sources = new RebuildSources({ header, holders: request.sources, geometry, nodeId, store, caller })
+    const holders = request.sources
+    const sources = new RebuildSources({ header, holders, geometry, nodeId, store, caller, signal })
     const cellsPerWindow = Math.max(1, Math.floor(rebuildLimits.windowBytes / geometry.cellBytes))
     const windowAt = (firstCell: number) => ({
       firstCell,
@@ -85,7 +96,9 @@ export class Rebuilder {
           next = frames(following)
           next.catch(() => undefined) // awaited in the next round, unless writing fails first
         }
-        await store.append(header, run.firstCell, run.cellCount, got)
+        if (signal.aborted) throw new ClusterError('Timeout', 'whoever asked for the rebuild has gone')
+        await store.append(header, run.firstCell, run.cellCount, got.bytes)
+        got.release()
       }
       await store.seal(header)
       return sources.bytesRead
@@ -100,11 +113,14 @@ export class Rebuilder {
     header: ShardHeader,
     geometry: Geometry,
     from: { sources: RebuildSources; run: Run },
-  ): Promise<Buffer> {
+  ): Promise<FramedRun> {
     const { sources, run } = from
     try {
       const got = await sources.read(run)
-      return got.copy ?? (await this.#compute(header, geometry, { run, shards: got.shards }))
+      if (got.copy !== undefined) return { bytes: got.copy, release: got.release }
+      const bytes = await this.#compute(header, geometry, { run, shards: got.shards })
+      got.release()
+      return { bytes, release: () => undefined }
     } catch (error) {
       const short = error instanceof ClusterError && error.code === 'ReadQuorumUnavailable'
       if (!short || run.cellCount === 1) throw error
@@ -112,9 +128,9 @@ export class Rebuilder {
       const cells: Buffer[] = []
       for (let i = 0; i < run.cellCount; i++) {
         const one = { firstCell: run.firstCell + i, cellCount: 1 }
-        cells.push(await this.#frames(header, geometry, { sources, run: one }))
+        cells.push((await this.#frames(header, geometry, { sources, run: one })).bytes)
       }
-      return Buffer.concat(cells)
+      return { bytes: Buffer.concat(cells), release: () => undefined }
     }
   }
 

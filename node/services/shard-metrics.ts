@@ -37,8 +37,43 @@ export const shardMetrics = {
     help: 'Corrupt shards found on this disk, by finder',
     label: { name: 'reason', values: ['read', 'scrub'] },
   },
+  bundescloud_shards_quarantined: { type: 'gauge', help: 'Corrupt shards set aside and not yet replaced' },
+  bundescloud_shards_scrubbed_bytes_total: { type: 'counter', help: 'Bytes of shards verified by scrub' },
+  bundescloud_shards_scrub_last_end_seconds: {
+    type: 'gauge',
+    help: 'Unix time at which the last whole scrub of this disk ended',
+  },
+  bundescloud_shards_gc_doubts_total: {
+    type: 'counter',
+    help: 'Unreferenced shards that were kept because something could not be asked or proved, by what',
+    label: { name: 'reason', values: ['catalog', 'holder'] },
+  },
   bundescloud_shards_open: { type: 'gauge', help: 'Shards being written' },
   bundescloud_shards_free_bytes: { type: 'gauge', help: 'Free disk space for shards, beyond the reserve' },
+  bundescloud_blobs_sharded: { type: 'gauge', help: 'Sharded blobs at the last census, of groups led here' },
+  bundescloud_blobs_degraded: {
+    type: 'gauge',
+    help: 'Readable blobs with shards missing at the last census, by number missing',
+    label: { name: 'missing', values: ['1', '2', '3', '4', 'more'] },
+  },
+  bundescloud_blobs_lost: { type: 'gauge', help: 'Blobs with fewer good shards than it takes to read them' },
+  bundescloud_blobs_misplaced: {
+    type: 'gauge',
+    help: 'Whole blobs whose shards could be spread better (doubled up, or on nodes that are to be emptied)',
+  },
+  bundescloud_repair_backlog_blobs: { type: 'gauge', help: 'Blobs that wait for repair, of groups led here' },
+  bundescloud_repair_shards_total: {
+    type: 'counter',
+    help: 'Shards that repair has dealt with, by outcome',
+    label: { name: 'outcome', values: ['rebuilt', 'moved', 'failed'] },
+  },
+  bundescloud_repair_read_bytes_total: { type: 'counter', help: 'Bytes that rebuilds have read' },
+  bundescloud_census_last_end_seconds: {
+    type: 'gauge',
+    help: 'Unix time at which the oldest last census of the groups led here ended',
+  },
+  bundescloud_gc_garbage_blobs: { type: 'gauge', help: 'Dead blobs not yet deleted at all holders' },
+  bundescloud_gc_forgotten_blobs_total: { type: 'counter', help: 'Dead blobs deleted at all holders' },
 } as const satisfies Record<string, MetricSpec>
 
 export type ShardMetric = keyof typeof shardMetrics
@@ -66,6 +101,37 @@ export class MetricCounts implements ShardMetrics {
 
   set<M extends ShardMetric>(metric: M, value: number, ...label: LabelOf<M>): void {
     this.values.set(keyOf(metric, label[0]), value)
+  }
+}
+
+/**
+ * Gauges of several groups in one process: what is shown is their sum, or the smallest of times.
+ * A group that is no longer led here is withdrawn and counts no more.
+ */
+export class GroupGauges {
+  readonly #metrics: ShardMetrics
+  readonly #parts = new Map<string, Map<string, number>>()
+
+  constructor(metrics: ShardMetrics) {
+    this.#metrics = metrics
+  }
+
+  set<M extends ShardMetric>(groupId: string, metric: M, value: number, ...label: LabelOf<M>): void {
+    const key = keyOf(metric, label[0])
+    const parts = this.#parts.get(key) ?? new Map<string, number>()
+    this.#parts.set(key, parts)
+    parts.set(groupId, value)
+    const values = [...parts.values()]
+    const combined = metric.endsWith('_seconds') ? Math.min(...values) : values.reduce((a, b) => a + b, 0)
+    this.#metrics.set(metric, combined, ...label)
+  }
+
+  withdraw<M extends ShardMetric>(groupId: string, metric: M, ...label: LabelOf<M>): void {
+    const parts = this.#parts.get(keyOf(metric, label[0]))
+    if (parts?.delete(groupId) !== true) return
+    const [other, value] = [...parts][0] ?? []
+    if (other !== undefined && value !== undefined) this.set(other, metric, value, ...label)
+    else this.#metrics.set(metric, 0, ...label)
   }
 }
 

@@ -76,7 +76,7 @@ export class ShardService {
   }
 
   readonly handlers: ShardHandlers = {
-    'write-shard': async (request, { body }) => {
+    'write-shard': async (request, { body, release }) => {
       const bytes = body?.length ?? 0
       if (this.#writeBytes + bytes > shardServiceLimits.writeBytesMax) throw this.#refuse('bytes')
       this.#writeBytes += bytes
@@ -88,6 +88,7 @@ export class ShardService {
         throw error
       } finally {
         this.#writeBytes -= bytes
+        release?.()
       }
     },
 
@@ -103,7 +104,7 @@ export class ShardService {
           request.cellCount,
         )
         metrics.add('bundescloud_shards_read_bytes_total', read.frames.length)
-        return { reply: { cellCount: read.cellCount }, body: [read.frames] }
+        return { reply: { cellCount: read.cellCount }, body: [read.frames], sent: read.release }
       } catch (error) {
         if (error instanceof ClusterError && error.code === 'ShardCorrupt') {
           metrics.add('bundescloud_shards_corrupt_total', 1, 'read')

@@ -1,4 +1,5 @@
 /** curl --aws-sigv4: the smallest S3 client there is. It uploads whole, so it has no part uploads. */
+import { encodeRfc3986 } from '../workload/sigv4-signer.ts'
 import { linesOf, missingTool, runTool, type StockClient } from './stock-client.ts'
 
 export const curl: StockClient = {
@@ -14,10 +15,13 @@ export const curl: StockClient = {
         `aws:amz:${access.region}:s3`,
         '--user',
         `${access.accessKeyId}:${access.secretAccessKey}`,
+        // S3 wants this header of everybody; curl adds it by itself only from version 8 on.
+        '--header',
+        'x-amz-content-sha256: UNSIGNED-PAYLOAD',
         ...args,
       ])
     const url = (bucket: string, key = '') =>
-      `${access.endpoint}/${bucket}${key === '' ? '' : `/${key.split('/').map(encodeURIComponent).join('/')}`}`
+      `${access.endpoint}/${bucket}${key === '' ? '' : `/${key.split('/').map(encodeRfc3986).join('/')}`}`
     return {
       makeBucket: async (bucket) => void (await call('--request', 'PUT', url(bucket))),
       put: async (bucket, key, file) => void (await call('--upload-file', file, url(bucket, key))),

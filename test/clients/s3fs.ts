@@ -5,6 +5,7 @@ import { copyFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 
 import { join } from 'node:path'
 import { bodyOf, sha256Hex } from '../workload/bodies.ts'
 import { S3Connection } from '../workload/s3-connection.ts'
+import { until } from '../workload/until.ts'
 import type { FileErrand } from './restic.ts'
 import { missingTool, runTool } from './stock-client.ts'
 
@@ -31,6 +32,10 @@ async function run({ access, folder, files }: FileErrand): Promise<void> {
     'use_path_request_style',
   ]
   await runTool('s3fs', [bucket, mount, '-o', `passwd_file=${passwords}`, ...where])
+  // It goes to the background first and asks for the bucket then.
+  await until('s3fs has mounted the bucket', async () =>
+    (await readFile('/proc/mounts', 'utf8')).includes(mount),
+  )
   try {
     for (const { path, body } of files) {
       const inside = join(mount, `Lärm ${body.byteLength}.bin`)

@@ -49,7 +49,7 @@ export async function runTool(
   options: { env?: Record<string, string>; input?: string | Buffer; cwd?: string } = {},
 ): Promise<ToolResult> {
   const child = spawn(command, args, {
-    env: { ...process.env, ...options.env },
+    env: { ...cleanEnvironment(), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
     timeout: toolLimits.timeoutMs,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -68,6 +68,11 @@ export async function runTool(
   const result = { stdout: Buffer.concat(out), stderr: Buffer.concat(err).toString('utf8') }
   if (how === 0) return result
   throw new Error(`${command} ${args.join(' ')} ended with ${how}:\n${result.stdout}\n${result.stderr}`)
+}
+
+/** The environment without what the machine says about somebody else's AWS (endpoints, profiles, CA bundles). */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_')))
 }
 
 /** Why a program cannot be run here, or undefined. */

@@ -69,6 +69,8 @@ export async function startLocalGateway(
     domains: ['localhost', 's3.localhost'],
     clock: options.clock ?? systemClock,
     registry,
+    // A test that expects no internal error sees why there was one.
+    logger: { error: (fields, message) => console.error(message, fields) },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   })
   await app.listen({ host: '127.0.0.1', port: options.port ?? 0 })
@@ -97,6 +99,7 @@ export async function startLocalGateway(
 export interface Conformance {
   readonly s3: S3Client
   readonly other: S3Client
+  readonly url: string
   /** True when the endpoint is a gateway in this process. */
   readonly local: boolean
   bucket(): Promise<string>
@@ -132,6 +135,7 @@ function conformance(s3: S3Client, other: S3Client, local: boolean, close: () =>
   return {
     s3,
     other,
+    url: `http://127.0.0.1:${s3.endpoint.port}`,
     local,
     close,
     bucket: async () => {

@@ -136,10 +136,15 @@ export class SimCluster {
         if (handler === undefined) throw new ClusterError('BadMessage', message)
         const body =
           'body' in options && options.body ? Buffer.concat(options.body as Uint8Array[]) : undefined
-        const answer = await handler(request, { from, body })
+        const given = 'signal' in options ? (options.signal as AbortSignal) : undefined
+        const signal = given ?? new AbortController().signal
+        const answer = await handler(request, { from, body, timeoutMs: 0, signal })
         if (!this.isUp(to)) throw new ClusterError('Timeout', `${to} went down`)
         const parts = answer.body
         const reply: Answer<M> = { reply: answer.reply, body: parts && Buffer.concat(parts) }
+        // The sender's buffer is used again at once, as on a real connection.
+        for (const part of parts ?? []) if (answer.sent !== undefined) part.fill(0xee)
+        answer.sent?.()
         return reply
       },
       send: () => undefined,

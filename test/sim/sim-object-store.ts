@@ -104,6 +104,7 @@ export class SimObjectStore implements ObjectStore {
       poolId: 'default',
       wrappedKey: new Uint8Array(0),
       state: 'active',
+      attempt: 1,
     }
     this.#buckets.set(name, { bucket, objects: new Map(), uploads: new Map() })
     return bucket
@@ -351,8 +352,9 @@ export class SimObjectStore implements ObjectStore {
     if (ifNoneMatch !== undefined && current !== undefined)
       throw new ClusterError('PreconditionFailed', 'exists')
     if (ifMatch === undefined) return
-    const matches = current !== undefined && (ifMatch === '*' || ifMatch === current.version.etag)
-    if (!matches) throw new ClusterError('PreconditionFailed', 'another etag')
+    if (current === undefined) throw new ClusterError('NoSuchObject', 'no such key')
+    if (ifMatch !== '*' && ifMatch !== current.version.etag)
+      throw new ClusterError('PreconditionFailed', 'another etag')
   }
 
   async #consume(body: BodySource): Promise<{ data: Buffer; md5: string; checksum: Checksum | undefined }> {

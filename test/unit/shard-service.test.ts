@@ -19,7 +19,13 @@ async function fixture() {
     message: M,
     request: Requests[M],
     body?: Buffer,
-  ) => (service.handlers[message] as unknown as Handler<M>)(request, { from: 'gw-1', body })
+  ) =>
+    (service.handlers[message] as unknown as Handler<M>)(request, {
+      from: 'gw-1',
+      body,
+      timeoutMs: 0,
+      signal: new AbortController().signal,
+    })
   const write = (firstCell: number, cellCount: number, seal: boolean, body?: Buffer) =>
     call('write-shard', { header: someHeader, firstCell, cellCount, seal }, body)
   return { disk, clock, metrics, corrupt, store, service, call, write }

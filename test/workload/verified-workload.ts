@@ -14,6 +14,8 @@ export const workloadLimits = {
   writesPerKey: 12,
   /** One write in so many deletes instead. */
   deleteOneIn: 10,
+  /** One write in so many is read back by its writer at once: a loss must not hide behind the next write. */
+  readBackOneIn: 3,
   /** A pause after an error, so that an outage is not answered with a storm. */
   pauseAfterErrorMs: 50,
 } as const
@@ -120,6 +122,7 @@ export class VerifiedWorkload {
         const answered = deletes ? await this.#delete(key) : await this.#put(key)
         // The fate of this write is open: leave the key to the readers, so that histories stay decidable.
         if (!answered) break
+        if (this.#random() < 1 / workloadLimits.readBackOneIn) await this.#read(key)
       }
     }
   }
