@@ -54,7 +54,13 @@ export class Member {
   readonly #members: MemberService
   #serve: Serve | undefined
 
-  private constructor(parts: { config: MemberConfig; kind: string; logger: Logger; genesis: Genesis; keys: ProcessKeys }) {
+  private constructor(parts: {
+    config: MemberConfig
+    kind: string
+    logger: Logger
+    genesis: Genesis
+    keys: ProcessKeys
+  }) {
     const { config, logger, genesis, keys } = parts
     const { nodeId } = config
     const { federationId } = genesis.map
@@ -124,7 +130,8 @@ export class Member {
     const genesis = verifyGenesis(JSON.parse(readFileSync(config.genesis, 'utf8')), ed25519Verify)
     const keys = await loadOrCreateProcessKeys(config.dataDir)
     const member = new Member({ config, kind, logger, genesis, keys })
-    for (const record of readJson<unknown[]>(member.#path('addresses.json')) ?? []) member.#book.accept(record)
+    for (const record of readJson<unknown[]>(member.#path('addresses.json')) ?? [])
+      member.#book.accept(record)
     return member
   }
 
@@ -188,7 +195,9 @@ export class Member {
   /** Everybody else who may speak: all are watched, so that liveness is known before it is needed. */
   #others(): string[] {
     const { nodes } = this.#watch.map
-    return nodes.filter((node) => node.nodeId !== this.nodeId && node.state !== 'suspended').map((node) => node.nodeId)
+    return nodes
+      .filter((node) => node.nodeId !== this.nodeId && node.state !== 'suspended')
+      .map((node) => node.nodeId)
   }
 
   async #checkRegistry(): Promise<void> {
