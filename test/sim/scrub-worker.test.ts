@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { openShardFiles } from '../../node/io/shard-files.ts'
-import { scrubProgressFile } from '../../node/io/shard-files-progress.ts'
 import { parseShardName, shardName } from '../../node/protocol/shard-store.ts'
 import { ScrubWorker } from '../../node/services/scrub-worker.ts'
 import { MetricCounts } from '../../node/services/shard-metrics.ts'
@@ -154,21 +150,5 @@ describe('pace', () => {
     clock.advance(10_000)
     await new Promise((resolve) => setImmediate(resolve))
     assert.equal(granted, 5_000)
-  })
-})
-
-describe('scrub progress', () => {
-  it('is what was saved last; anything else is the beginning', async () => {
-    const root = await mkdtemp(join(tmpdir(), 'scrub-'))
-    try {
-      const progress = scrubProgressFile(root)
-      assert.equal(await progress.load(), '')
-      await progress.save('abcdef0123.004')
-      assert.equal(await scrubProgressFile(root).load(), 'abcdef0123.004')
-      await writeFile(join(root, 'scrub-progress'), '../../x')
-      assert.equal(await progress.load(), '')
-    } finally {
-      await rm(root, { recursive: true })
-    }
   })
 })

@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Bucket } from '../../node/core/registry-types.ts'
-import { ClusterError } from '../../node/errors.ts'
 import type { Group } from '../../node/services/replica.ts'
 import { catalogGroupOf, type GroupReplica } from '../../node/services/shard-group.ts'
 import { GroupGauges, MetricCounts, shardMetrics } from '../../node/services/shard-metrics.ts'
-import { BucketPools, bucketPoolLimits } from '../../node/services/shard-pools.ts'
-import { mapNode, somePool } from '../sim/shard-cluster.ts'
-import { code, TestClock } from '../sim/shard-fixture.ts'
+import { code } from '../sim/shard-fixture.ts'
 import { openCatalog, put } from './catalog-fixture.ts'
 
 /** Compiles only while a real replica is what the workers need. */
@@ -39,64 +35,6 @@ describe('catalog group of the workers', () => {
     })
     const move = { blobId: 'cc', generation: 1, shardIndex: 0, from: 'x', to: 'y' } as const
     await assert.rejects(group.propose({ kind: 'relocate-shard', ...move }), code('ShardNotFound'))
-  })
-})
-
-describe('pools of buckets', () => {
-  const bucket = (name: string): Bucket => ({
-    name,
-    bucketId: `id-${name}`,
-    ownerId: 'o',
-    createdMs: 0,
-    poolId: 'default',
-    wrappedKey: new Uint8Array(),
-    state: 'active',
-    attempt: 1,
-  })
-  const parts = (answers: () => { buckets: readonly Bucket[]; truncated: boolean }) => {
-    const clock = new TestClock()
-    let asked = 0
-    const map = {
-      federationId: 'f',
-      epoch: 1,
-      operators: [],
-      nodes: [mapNode('a-1')],
-      pools: [somePool],
-      groups: [],
-      slots: [],
-    }
-    const pools = new BucketPools({
-      clock,
-      map: () => map,
-      buckets: () => {
-        asked++
-        return Promise.resolve().then(answers)
-      },
-    })
-    return { pools, clock, asked: () => asked }
-  }
-
-  it('reads the directory page by page, once for all who ask, and again for an unknown bucket later', async () => {
-    const directory = [
-      { buckets: [bucket('a')], truncated: true },
-      { buckets: [bucket('b')], truncated: false },
-    ]
-    const { pools, clock, asked } = parts(() => directory.shift() ?? { buckets: [], truncated: false })
-    const found = await Promise.all(['id-a', 'id-b', 'id-a'].map((id) => pools.poolOf(id)))
-    assert.deepEqual(found, [somePool, somePool, somePool])
-    assert.equal(asked(), 2)
-    assert.equal(await pools.poolOf('id-c'), undefined)
-    assert.equal(asked(), 2)
-    clock.advance(bucketPoolLimits.refreshMs)
-    directory.push({ buckets: [bucket('c')], truncated: false })
-    assert.equal(await pools.poolOf('id-c'), somePool)
-  })
-
-  it('knows nothing while the registry is away, and does not fail', async () => {
-    const { pools } = parts(() => {
-      throw new ClusterError('GroupUnavailable', 'away')
-    })
-    assert.equal(await pools.poolOf('id-a'), undefined)
   })
 })
 
