@@ -12,9 +12,9 @@ import { catalog } from './core/catalog.ts'
 import type { ClusterMap, MapGroup } from './core/cluster-map.ts'
 import { registryMachine } from './core/registry.ts'
 import { answerRegistryQuery } from './core/registry-queries.ts'
+import { serveJournals } from './io/auditor-channel.ts'
 import { DiskUsageMeter } from './io/disk-usage.ts'
 import { writeFileDurably } from './io/durable-file.ts'
-import { serveJournals } from './io/auditor-channel.ts'
 import { ed25519Verify } from './io/identity.ts'
 import { Ledger } from './io/ledger.ts'
 import { LevelStore } from './io/level-store.ts'
@@ -22,14 +22,14 @@ import { failStop, type Logger, type RunningProcess } from './io/process-life.ts
 import { openShardFiles } from './io/shard-files.ts'
 import { systemClock, systemRandom } from './io/system-world.ts'
 import { journalIntervalMs, replicaLimits, storeLimits } from './limits.ts'
-import { Member } from './member.ts'
+import { type Member, openMember } from './member.ts'
+import { registerNodeGauges } from './node-metrics.ts'
 import type { Handlers } from './protocol/messages.ts'
 import { BucketPools } from './services/bucket-pools.ts'
 import { GroupRouter } from './services/group-router.ts'
 import { groupHandlers } from './services/group-service.ts'
 import { journalGroupOf } from './services/journal-group.ts'
 import { JournalService } from './services/journal-service.ts'
-import { registerNodeGauges } from './node-metrics.ts'
 import { raftHandlers, raftNetwork } from './services/raft-network.ts'
 import { Rebuilder } from './services/rebuild.ts'
 import { ReplicaHost } from './services/replica.ts'
@@ -43,7 +43,7 @@ import type { RowStore } from './world.ts'
 /** Starts everything that this node's roles and groups ask for; resolves when it listens. */
 export async function startStorageNode(config: NodeConfig, logger: Logger): Promise<RunningProcess> {
   const onFatal = (cause: unknown) => failStop(logger, cause)
-  const member = await Member.open(config, 'node', logger)
+  const member = await openMember(config, 'node', logger)
   const store = await LevelStore.open(join(config.dataDir, 'rows'), storeLimits)
   const host = new ReplicaHost({
     nodeId: config.nodeId,
@@ -117,7 +117,7 @@ const FIRST_GROUP_EPOCH = 1
 
 async function offerNewestMap(group: Group, member: Member): Promise<void> {
   const { map } = await answerRegistryQuery(group, { kind: 'map', newerThan: member.map().epoch })
-  if (map !== undefined) member.offerMap(map)
+  if (map !== undefined) member.mapWatch.offer(map)
 }
 
 function groupsOf(map: ClusterMap, nodeId: string): MapGroup[] {
@@ -253,7 +253,7 @@ async function startJournals(parts: {
     onFailure: (groupId, why, detail) => logger.warn({ groupId, why, detail }, 'journal round failed'),
   })
   for (const group of groups) journals.add(journalGroupOf(group, (index) => group.retainFrom(index)))
-  serveJournals(ledger, member.swarm)
+  if (member.swarm !== undefined) serveJournals(ledger, member.swarm)
   return {
     states: () => journals.states(),
     handle: (from, request) => journals.handle(from, request),
