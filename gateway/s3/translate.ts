@@ -24,7 +24,6 @@ const table: Record<ClusterErrorCode, S3ErrorCode> = {
   BadStatement: 'InternalError',
   NoSuchBucket: 'NoSuchBucket',
   BucketExists: 'BucketAlreadyExists',
-  TooManyBuckets: 'TooManyBuckets',
   BucketNotEmpty: 'BucketNotEmpty',
   TooManyBuckets: 'TooManyBuckets',
   NoSuchObject: 'NoSuchKey',
