@@ -69,6 +69,8 @@ export interface TransportOptions {
   readonly ownAddress?: () => SignedAddress | undefined
   readonly observer?: TransportObserver
   readonly bulkConnections?: number
+  /** What a connection carries before it is renewed; default `peerLimits.connectionBytes`. */
+  readonly connectionBytes?: number
   /** Default true; false reads accepted connections by 'data' events, see direct-read.ts. */
   readonly directRead?: boolean
 }
@@ -256,6 +258,7 @@ export class TlsTransport implements Caller {
       nodeId,
       context: this.#context,
       bodies: this.#bodies,
+      ...(this.#options.connectionBytes && { connectionBytes: this.#options.connectionBytes }),
       bulkConnections: this.#options.bulkConnections ?? transportLimits.bulkConnections,
       target: () => {
         const address = this.#options.addressOf(nodeId)
