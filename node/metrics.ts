@@ -41,7 +41,6 @@ export const latencyBuckets = [
 
 export class Metrics {
   readonly registry = new Registry()
-  readonly #updates: (() => void)[] = []
 
   constructor(options: MetricsOptions) {
     // Its own event-loop gauge wakes an idle process a hundred times a second; ours replaces it.
@@ -133,21 +132,6 @@ export class Metrics {
         }
       },
     })
-  }
-
-  /** Calls `update` at the start of every scrape, for gauges that show a state. */
-  beforeScrape(update: () => void): void {
-    this.#updates.push(update)
-  }
-
-  get contentType(): string {
-    return this.registry.contentType
-  }
-
-  /** All metrics as text. */
-  async text(): Promise<string> {
-    for (const update of this.#updates) update()
-    return this.registry.metrics()
   }
 
   #eventLoop(): void {

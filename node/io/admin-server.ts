@@ -6,6 +6,7 @@
  * Leaves to others: what is ready (`addCheck`), what is shown (`addRoute`), the metrics (metrics.ts).
  */
 import fastify, { type FastifyInstance } from 'fastify'
+import type { Registry } from 'prom-client'
 import type { Address } from './channel.ts'
 
 export const adminLimits = {
@@ -19,8 +20,7 @@ export const adminLimits = {
 export type ReadinessCheck = () => Promise<void>
 
 export interface AdminOptions {
-  /** Renders all metrics, in the format that `contentType` names. */
-  readonly metrics: { text(): Promise<string>; readonly contentType: string }
+  readonly registry: Registry
 }
 
 export class AdminServer {
@@ -34,8 +34,8 @@ export class AdminServer {
       forceCloseConnections: true,
     })
     this.#server.get('/metrics', async (_request, reply) => {
-      reply.header('content-type', options.metrics.contentType)
-      return options.metrics.text()
+      reply.header('content-type', options.registry.contentType)
+      return options.registry.metrics()
     })
     this.#server.get('/healthz', async () => ({ status: 'ok' }))
     this.#server.get('/readyz', async (_request, reply) => {

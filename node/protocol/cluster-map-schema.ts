@@ -25,7 +25,16 @@ const mapSchema = z.looseObject({
       state: z.enum(['active', 'draining', 'suspended']),
     }),
   ),
-  pools: z.array(z.looseObject({ poolId: id })),
+  pools: z.array(
+    z.looseObject({
+      poolId: id,
+      code: z.string(),
+      dataShards: z.number().int().min(1),
+      parityShards: z.number().int().min(1),
+      cellBytes: z.number().int().min(1),
+      sites: z.array(id),
+    }),
+  ),
   groups: z.array(
     z.looseObject({
       groupId: id,

@@ -8,7 +8,7 @@ afterEach(() => server?.close())
 
 async function start(prepare: (server: AdminServer, metrics: Metrics) => void = () => undefined) {
   const metrics = new Metrics({ process: 'node', nodeId: 'by-1', version: '0.1.0' })
-  server = new AdminServer({ metrics })
+  server = new AdminServer({ registry: metrics.registry })
   prepare(server, metrics)
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 })
   return (path: string) => fetch(`http://127.0.0.1:${port}${path}`)
