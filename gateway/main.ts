@@ -9,7 +9,7 @@ import { ClusterClient } from '../node/client.ts'
 import { openFileKms } from '../node/io/kms-file.ts'
 import { createLogger, type Logger, type RunningProcess, runProcess } from '../node/io/process-life.ts'
 import { systemClock, systemRandom } from '../node/io/system-world.ts'
-import { type Member, openMember } from '../node/member.ts'
+import { Member } from '../node/member.ts'
 import { type GatewayConfig, readGatewayConfig } from './config.ts'
 import { ClusterObjectStore } from './object/cluster-object-store.ts'
 import { RegistryCredentials } from './registry-credentials.ts'
@@ -34,7 +34,7 @@ function clientOf(member: Member): ClusterClient {
 }
 
 async function startGateway(config: GatewayConfig, logger: Logger): Promise<RunningProcess> {
-  const member = await openMember(config, 'gateway', logger)
+  const member = await Member.open(config, 'gateway', logger)
   const cluster = clientOf(member)
   const kms = openFileKms(config.kms.file)
   const store = new ClusterObjectStore(cluster, kms, { onDegradedRead: () => undefined })
@@ -77,7 +77,7 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
 /** A short-lived process with the gateway's identity; the gateway itself must not run meanwhile. */
 async function registerFromStdin(config: GatewayConfig, logger: Logger): Promise<void> {
   const users = z.array(userSchema).parse(JSON.parse(readFileSync(0, 'utf8')))
-  const member = await openMember(config, 'gateway', logger)
+  const member = await Member.open(config, 'gateway', logger)
   await member.serve({})
   const cluster = clientOf(member)
   const kms = openFileKms(config.kms.file)

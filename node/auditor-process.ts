@@ -5,11 +5,10 @@ import type { AuditorConfig } from './config.ts'
 import { Auditor } from './io/auditor.ts'
 import type { Logger, RunningProcess } from './io/process-life.ts'
 import { systemClock } from './io/system-world.ts'
-import { openMember } from './member.ts'
+import { Member } from './member.ts'
 
 export async function startAuditor(config: AuditorConfig, logger: Logger): Promise<RunningProcess> {
-  const member = await openMember(config, 'auditor', logger)
-  if (member.swarm === undefined) throw new Error('an auditor follows journals over the swarm: configure dht')
+  const member = await Member.open(config, 'auditor', logger)
   const auditor = await Auditor.open({
     directory: config.dataDir,
     connections: member.swarm,

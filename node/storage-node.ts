@@ -22,7 +22,7 @@ import { failStop, type Logger, type RunningProcess } from './io/process-life.ts
 import { openShardFiles } from './io/shard-files.ts'
 import { systemClock, systemRandom } from './io/system-world.ts'
 import { journalIntervalMs, replicaLimits, storeLimits } from './limits.ts'
-import { type Member, openMember } from './member.ts'
+import { Member } from './member.ts'
 import { registerNodeGauges } from './node-metrics.ts'
 import type { Handlers } from './protocol/messages.ts'
 import { BucketPools } from './services/bucket-pools.ts'
@@ -43,7 +43,7 @@ import type { RowStore } from './world.ts'
 /** Starts everything that this node's roles and groups ask for; resolves when it listens. */
 export async function startStorageNode(config: NodeConfig, logger: Logger): Promise<RunningProcess> {
   const onFatal = (cause: unknown) => failStop(logger, cause)
-  const member = await openMember(config, 'node', logger)
+  const member = await Member.open(config, 'node', logger)
   const store = await LevelStore.open(join(config.dataDir, 'rows'), storeLimits)
   const host = new ReplicaHost({
     nodeId: config.nodeId,
@@ -117,7 +117,7 @@ const FIRST_GROUP_EPOCH = 1
 
 async function offerNewestMap(group: Group, member: Member): Promise<void> {
   const { map } = await answerRegistryQuery(group, { kind: 'map', newerThan: member.map().epoch })
-  if (map !== undefined) member.mapWatch.offer(map)
+  if (map !== undefined) member.offerMap(map)
 }
 
 function groupsOf(map: ClusterMap, nodeId: string): MapGroup[] {
@@ -253,7 +253,7 @@ async function startJournals(parts: {
     onFailure: (groupId, why, detail) => logger.warn({ groupId, why, detail }, 'journal round failed'),
   })
   for (const group of groups) journals.add(journalGroupOf(group, (index) => group.retainFrom(index)))
-  if (member.swarm !== undefined) serveJournals(ledger, member.swarm)
+  serveJournals(ledger, member.swarm)
   return {
     states: () => journals.states(),
     handle: (from, request) => journals.handle(from, request),
