@@ -10,7 +10,7 @@ import { version } from './version.ts'
 
 export async function startDhtProcess(config: DhtConfig): Promise<RunningProcess> {
   const metrics = new Metrics({ process: 'dht', nodeId: 'dht', version })
-  const admin = new AdminServer({ metrics })
+  const admin = new AdminServer({ registry: metrics.registry })
   const seed = await startDhtSeed({ listen: config.listen })
   admin.addRoute('/status', () => ({ nodeId: 'dht', nodes: seed.nodes() }))
   const listen = seed.address

@@ -17,7 +17,7 @@ import { toHex } from '../core/journal-block.ts'
 import type { Clock } from '../world.ts'
 import { HeadArchive } from './auditor-archive.ts'
 import { type JournalConnections, openJournalChannel } from './auditor-channel.ts'
-import { fromHypercoreManifest, toHypercoreManifest } from './ledger.ts'
+import { fromHypercoreManifest, journalKeyOf, toHypercoreManifest } from './ledger.ts'
 import { certificateFault, treeHash } from './ledger-tree.ts'
 import { signersFault } from './ledger-verify.ts'
 
@@ -73,7 +73,8 @@ export class Auditor {
   readonly #store: Corestore
   readonly #archive: HeadArchive
   readonly #followed = new Map<string, Followed>()
-  readonly #opening = new Map<string, Promise<void>>()
+  /** Closed journals of which every block is here, by key: known, and not held open. */
+  readonly #complete = new Map<string, AuditedJournal>()
   #connections = 0
   #archivedHeads = 0
   #rejected = 0
@@ -100,15 +101,8 @@ export class Auditor {
   }
 
   state(): AuditorState {
-    const journals = [...this.#followed.values()].map(({ key, manifest, core }) => ({
-      groupId: manifest.groupId,
-      sequence: manifest.sequence,
-      key,
-      signedBlocks: core.length,
-      blocks: core.contiguousLength,
-    }))
     return {
-      journals,
+      journals: [...this.#complete.values(), ...[...this.#followed.values()].map(audited)],
       connections: this.#connections,
       archivedHeads: this.#archivedHeads,
       rejectedTotal: this.#rejected,
@@ -119,8 +113,10 @@ export class Auditor {
   /** Archives the newest heads and closes. */
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.allSettled(this.#opening.values())
-    for (const followed of this.#followed.values()) await this.#archiveHead(followed)
+    for (const followed of this.#followed.values()) {
+      followed.cancelArchive?.()
+      await this.#archiveHead(followed)
+    }
     await this.#archive.close()
     await this.#store.close()
   }
@@ -167,10 +163,11 @@ export class Auditor {
       this.#fail('rejected', `${manifest.groupId} ${manifest.sequence}: ${fault}`)
       return
     }
+    const key = journalKeyOf(manifest)
+    if (this.#complete.has(key) || this.#followed.size >= auditorLimits.followedMax) return
     const core = this.#store.get({ manifest: toHypercoreManifest(manifest), active: true })
     await core.ready()
-    const key = toHex(core.key)
-    if (this.#followed.has(key) || this.#followed.size >= auditorLimits.followedMax || this.#closed) {
+    if (this.#followed.has(key) || this.#closed) {
       await core.close()
       return
     }
@@ -194,9 +191,21 @@ export class Auditor {
       followed.cancelArchive = undefined
       void this.#archiveHead(followed)
     })
-    const { groupId, previous } = followed.manifest
-    const before = [...this.#followed.values()].find(({ key }) => key === previous?.key)
-    if (before !== undefined && before.manifest.groupId === groupId) void this.#archiveHead(before)
+    const { previous } = followed.manifest
+    const before = previous === undefined ? undefined : this.#followed.get(previous.key)
+    if (before !== undefined) void this.#letGo(before, previous?.length ?? 0)
+  }
+
+  /** Stops holding a journal open that its successor closed at `length`, once every block of it is here. */
+  async #letGo(followed: Followed, length: number): Promise<void> {
+    await this.#archiveHead(followed)
+    const { core, key, range } = followed
+    if (core.length < length || core.contiguousLength < core.length || !this.#followed.has(key)) return
+    this.#complete.set(key, audited(followed))
+    this.#followed.delete(key)
+    followed.cancelArchive?.()
+    range.destroy()
+    await core.close()
   }
 
   /** Writes the newest head with its signatures to the archive, once per length. */
@@ -224,4 +233,9 @@ export class Auditor {
   #fail(why: string, detail: string): void {
     this.#options.onFailure?.(why, detail)
   }
+}
+
+function audited({ key, manifest, core }: Followed): AuditedJournal {
+  const { groupId, sequence } = manifest
+  return { groupId, sequence, key, signedBlocks: core.length, blocks: core.contiguousLength }
 }
