@@ -23,6 +23,7 @@ export const clusterErrors = {
   NoSuchBucket: { retryable: false },
   BucketExists: { retryable: false },
   BucketNotEmpty: { retryable: false },
+  TooManyBuckets: { retryable: false },
   NoSuchObject: { retryable: false },
   NoSuchUpload: { retryable: false },
   InvalidPart: { retryable: false },

@@ -20,8 +20,10 @@ const PLAIN = {
   'i32.ge_u': 0x4f,
   'i32.add': 0x6a,
   'i32.sub': 0x6b,
+  'i32.mul': 0x6c,
   'i32.and': 0x71,
   'i32.shl': 0x74,
+  'i32.wrap_i64': 0xa7,
   'i64.add': 0x7c,
   'i64.and': 0x83,
   'i64.xor': 0x85,
@@ -116,6 +118,11 @@ export class FunctionBody {
     return this.#op(0xfd, 0, 4, offset)
   }
 
+  /** v128.load from (local `base`) + `offset`. */
+  loadAt(base: number, offset: number): this {
+    return this.get(base).loadVector(offset)
+  }
+
   storeVector(offset: number): this {
     return this.#op(0xfd, 11, 4, offset)
   }
@@ -133,8 +140,20 @@ export class FunctionBody {
     return this.#op(0x2d, 0, offset)
   }
 
+  /** i64.load8_u. */
+  loadByteWide(offset: number): this {
+    return this.#op(0x31, 0, offset)
+  }
+
   store64(offset: number): this {
     return this.#op(0x37, 3, offset)
+  }
+
+  /** `block` around what `inside` appends; branch(0) in it leaves. */
+  block(inside: () => void): this {
+    this.#op(0x02).#bytes.push(0x40)
+    inside()
+    return this.#op(0x0b)
   }
 
   /** `loop` around what `inside` appends; branchIf(0) in it repeats. */
@@ -149,6 +168,10 @@ export class FunctionBody {
     this.#op(0x04).#bytes.push(0x40)
     inside()
     return this.#op(0x0b)
+  }
+
+  branch(depth: number): this {
+    return this.#op(0x0c, depth)
   }
 
   branchIf(depth: number): this {

@@ -7,8 +7,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { ClusterClient } from '../../node/client.ts'
-import { mergePages } from '../../node/core/catalog-paging.ts'
 import type { Blob, Extent, Upload, Version } from '../../node/core/catalog-types.ts'
+import { mergePages } from '../../node/core/page-merge.ts'
 import type { Bucket } from '../../node/core/registry-types.ts'
 import { groupOf } from '../../node/core/slots.ts'
 import { ClusterError } from '../../node/errors.ts'
@@ -160,7 +160,7 @@ export class ClusterObjectStore implements ObjectStore {
         }),
       ),
     )
-    return mergePages(pages, list.limit, (item) => [item.key])
+    return mergePages(pages, list.limit)
   }
 
   async createUpload(
@@ -279,7 +279,7 @@ export class ClusterObjectStore implements ObjectStore {
         }),
       ),
     )
-    return mergePages(pages, list.limit, (item) => [item.key, item.uploadId])
+    return mergePages(pages, list.limit)
   }
 
   listParts(list: Parameters<ObjectStore['listParts']>[0], context: CallContext) {

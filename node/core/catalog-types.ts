@@ -132,6 +132,11 @@ export type CatalogCommand =
       readonly key: string
       readonly nowMs: number
       readonly conditions: WriteConditions
+      /**
+       * Deletes only while this version is the current one (otherwise ConditionalConflict, details: versionId). With
+       * it a delete that is repeated or delayed cannot destroy a version that was written later: read, then name it.
+       */
+      readonly versionId?: string
     }
   | { readonly kind: 'create-upload'; readonly bucketId: string; readonly upload: Upload }
   | {
@@ -167,8 +172,16 @@ export type CatalogCommand =
       readonly bucketId: string
       readonly key: string
       readonly uploadId: string
+      /** Absent: the time of the upload's newest part. */
+      readonly nowMs?: number
     }
-  /** A shard has moved or was rebuilt: durable at `to`. Refused unless holder and generation are as expected. */
+  /**
+   * A shard has moved or was rebuilt: durable at `to`. Refused unless holder and generation are as expected.
+   *
+   * `step: 'claim'` announces it, before anything is written at `to`, and leaves the holder; a claim with `to` equal to
+   * `from` withdraws the one of this `claimId`. With `claimId` the move itself is refused unless that claim still stands. A node that is
+   * neither holder nor claimed knows by that that its copy will never be referred to, and may delete it.
+   */
   | {
       readonly kind: 'relocate-shard'
       readonly blobId: string
@@ -176,11 +189,15 @@ export type CatalogCommand =
       readonly shardIndex: number
       readonly from: string
       readonly to: string
+      readonly step?: 'claim'
+      readonly claimId?: string
     }
   /** Fences blobs that no row refers to: a later put-version or put-part naming one of them is refused. */
   | { readonly kind: 'abandon-blobs'; readonly blobIds: readonly string[]; readonly nowMs: number }
   /** Every holder has confirmed the deletion. */
   | { readonly kind: 'forget-garbage'; readonly blobIds: readonly string[] }
+  /** Removes fences that are older than `catalogLimits.fenceMsMin` at `nowMs`; keeps the others. */
+  | { readonly kind: 'forget-fences'; readonly ids: readonly string[]; readonly nowMs: number }
 
 /** Replies by command kind; errors travel as ClusterError codes in `{ error }`. */
 export interface CatalogReplies {
@@ -202,6 +219,7 @@ export interface CatalogReplies {
   /** The blobs that a row refers to after all: they were not fenced. */
   'abandon-blobs': { referenced: string[] }
   'forget-garbage': Record<string, never>
+  'forget-fences': { forgotten: number }
 }
 
 /** Reads, served by the group's leader after a read barrier. */
@@ -290,6 +308,8 @@ export interface CatalogAnswers {
       state: 'referenced' | 'garbage' | 'abandoned' | 'unknown'
       holders: readonly string[]
       generation: number
+      /** Nodes that are about to become holders; absent: none. Their copies must stay. */
+      claims?: readonly { readonly shardIndex: number; readonly to: string }[]
     }[]
   }
 }

@@ -10,7 +10,7 @@
  * differs by what MessagePack does not carry), one entry at a time, with `rows` and `scanned` showing the state
  * right after the previous entry; then applies the mutations atomically.
  */
-import type { ClusterErrorCode } from '../errors.ts'
+import type { ClusterError, ClusterErrorCode } from '../errors.ts'
 import type { Row, RowMutation, RowRange, RowReader } from './rows.ts'
 
 export interface ApplyInput {
@@ -43,6 +43,11 @@ export interface ErrorReply {
     readonly message: string
     readonly details: Readonly<Record<string, unknown>>
   }
+}
+
+/** The reply that carries an operating error. The stack and the cause stay here: they differ between replicas. */
+export function errorReply({ code, message, details }: ClusterError): ErrorReply {
+  return { error: { code, message, details } }
 }
 
 /** Whether a reply is an error. */

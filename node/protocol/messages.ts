@@ -9,6 +9,7 @@
 import type { CatalogCommand, CatalogQuery } from '../core/catalog-types.ts'
 import type { NodeRole } from '../core/cluster-map.ts'
 import type { RegistryCommand, RegistryQuery } from '../core/registry-types.ts'
+import type { SignedAddress } from './address-record.ts'
 
 /** control: small, latency matters, never shared with bulk. bulk: cells of shards, several connections a peer. */
 export type ConnectionClass = 'control' | 'bulk'
@@ -74,7 +75,8 @@ export interface ShardHeader {
  * (initial value = cell index), u32le cell length` (see core/geometry.ts). All cells but the last of a shard have `cellBytes`.
  */
 export interface Requests {
-  ping: { sentMs: number; epoch: number }
+  /** `address`: where the caller listens, with the first ping of a connection: finds its way without the DHT. */
+  ping: { sentMs: number; epoch: number; address?: SignedAddress }
   raft: { payload: Uint8Array }
   'raft-bulk': { payload: Uint8Array }
   'registry-propose': { requestId: string; command: RegistryCommand }
@@ -90,17 +92,25 @@ export interface Requests {
     firstCell: number
     cellCount: number
   }
-  'delete-shards': { shards: readonly { blobId: string; shardIndex: number }[] }
+  /** With `sealedMs`: only that incarnation (as listed); a copy that was written since then stays. */
+  'delete-shards': { shards: readonly { blobId: string; shardIndex: number; sealedMs?: number }[] }
   /** The receiver reads `dataShards` other shards, computes this one and seals it. Cells of the last stripe: `lastCellBytes`. */
   'rebuild-shard': {
     header: ShardHeader
     /** Ciphertext bytes of the blob: gives the stripes. */
     bytes: number
-    /** Where the other shards are; index = shard index, undefined: not available. */
+    /**
+     * Where the other shards are; index = shard index, undefined: not available. An entry for the wanted shard itself
+     * names a copy of it, which is tried first (moving a shard; the receiver may be named: it renews its own copy).
+     */
     sources: readonly (string | undefined)[]
   }
   'abort-shard': { blobId: string; shardIndex: number }
-  'list-shards': { after: string; limit: number }
+  /**
+   * Shards behind `after` (`<blobId>.<index, 3 digits>`) and up to `until`, included, in byte order; `groupId`: only
+   * those of that group.
+   */
+  'list-shards': { after: string; limit: number; until?: string; groupId?: string }
   'sign-journal': { groupId: string; payload: Uint8Array }
 }
 
@@ -120,14 +130,20 @@ export interface Replies {
   'list-shards': {
     shards: readonly { header: ShardHeader; cells: number; fileBytes: number; sealedMs: number }[]
     truncated: boolean
+    /** Where to go on when `truncated`; with a group filter it may lie behind the last shard listed. */
+    next?: string
   }
   'sign-journal': { payload: Uint8Array }
 }
 
-/** A reply and the body that came with it. The body is the receiver's own: it may keep it. */
+/**
+ * A reply and the body that came with it. The body is the receiver's own: it may keep it, or give its buffer back by
+ * `release` after the last look at it, which saves the next body an allocation (see body-pool.ts).
+ */
 export interface Answer<M extends MessageName> {
   readonly reply: Replies[M]
   readonly body: Buffer | undefined
+  readonly release?: (() => void) | undefined
 }
 
 /** The caller's side of the network: requests to admitted peers by their id. */
@@ -149,10 +165,24 @@ export interface Caller {
   send<M extends 'raft' | 'raft-bulk'>(to: string, message: M, request: Requests[M]): void
 }
 
-/** The callee's side: one handler per message; the funnel has checked admission, role and bounds. */
+/**
+ * The callee's side: one handler per message; the funnel has checked admission, role and bounds.
+ *
+ * `timeoutMs`: how long the caller waits, counted from the arrival (0: it did not say). `signal`: aborted when the
+ * caller gave up or its connection died; the reply is then dropped. `release`: gives the body's buffer back, see
+ * `Answer`.
+ * The reply's `body` is sent without being copied: it must not change before `sent` is called (also called when the
+ * connection died first).
+ */
 export type Handler<M extends MessageName> = (
   request: Requests[M],
-  context: { readonly from: string; readonly body: Buffer | undefined },
-) => Promise<{ reply: Replies[M]; body?: readonly Uint8Array[] }>
+  context: {
+    readonly from: string
+    readonly body: Buffer | undefined
+    readonly release?: (() => void) | undefined
+    readonly timeoutMs: number
+    readonly signal: AbortSignal
+  },
+) => Promise<{ reply: Replies[M]; body?: readonly Uint8Array[]; sent?: () => void }>
 
 export type Handlers = { readonly [M in MessageName]?: Handler<M> }

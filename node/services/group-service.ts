@@ -8,7 +8,7 @@ import type { MapGroup } from '../core/cluster-map.ts'
 import { answerRegistryQuery } from '../core/registry-queries.ts'
 import { ClusterError } from '../errors.ts'
 import type { Handlers } from '../protocol/messages.ts'
-import type { Group } from './replica.ts'
+import type { Group } from './replica-group.ts'
 
 export const groupServiceLimits = {
   /** Below the router's attempt time, so that the caller learns the reason instead of a time-out. */
@@ -23,16 +23,16 @@ export function groupHandlers(find: (groupId: string) => Group | undefined, regi
     if (group === undefined) throw new ClusterError('NotLeader', `no replica of group ${groupId} here`)
     return group
   }
-  const propose = async (groupId: string, requestId: string, command: unknown) => {
-    const reply = await groupOrThrow(groupId).propose(command, {
-      requestId,
-      timeoutMs: groupServiceLimits.proposeMs,
-    })
+  const propose = async (groupId: string, requestId: string, command: unknown, actor: string) => {
+    const timeoutMs = groupServiceLimits.proposeMs
+    const reply = await groupOrThrow(groupId).propose(command, { requestId, timeoutMs, actor })
     return { reply: { reply } }
   }
   return {
-    'catalog-propose': ({ groupId, requestId, command }) => propose(groupId, requestId, command),
-    'registry-propose': ({ requestId, command }) => propose(registry.groupId, requestId, command),
+    'catalog-propose': ({ groupId, requestId, command }, { from }) =>
+      propose(groupId, requestId, command, from),
+    'registry-propose': ({ requestId, command }, { from }) =>
+      propose(registry.groupId, requestId, command, from),
     'catalog-query': async ({ groupId, query }) => {
       const group = groupOrThrow(groupId)
       await group.readBarrier(groupServiceLimits.readBarrierMs)

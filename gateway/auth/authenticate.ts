@@ -1,0 +1,149 @@
+/**
+ * Who sends a request, and what vouches for its body: the one place that decides between the signature schemes.
+ *
+ * Invariant: nothing of a request is acted on before its signature was verified here; anonymous requests do not pass.
+ */
+import type { Clock } from '../../node/world.ts'
+import type { GatewayLimits } from '../limits.ts'
+import type { CredentialSource } from '../object/object-store.ts'
+import type { Address } from '../s3/address.ts'
+import { S3Error } from '../s3/errors.ts'
+import type { Headers } from '../s3/headers.ts'
+import { type Payload, parsePayload, requiredPayloadText, unsignedPayload } from './payload.ts'
+import { hoistedHeaders, isPresigned, parsePresigned, signatureQuery } from './presigned.ts'
+import {
+  type CredentialScope,
+  checkAllSigned,
+  checkScope,
+  parseAuthorization,
+  requestTime,
+  type SignedRequest,
+  SigningKeys,
+  scopeText,
+  verifySignature,
+} from './sigv4.ts'
+
+export interface Identity {
+  readonly accessKeyId: string
+  readonly userId: string
+  readonly userName: string
+}
+
+export interface Authenticated {
+  readonly identity: Identity
+  readonly payload: Payload
+  /** With hoisted ones, for presigned requests. */
+  readonly headers: Headers
+}
+
+export interface Unauthenticated {
+  readonly method: string
+  readonly address: Address
+  readonly headers: Headers
+  /** The signature may be made for another region than ours. */
+  readonly anyRegion: boolean
+}
+
+interface Claim {
+  readonly scope: CredentialScope
+  readonly amzDate: string
+  readonly signature: string
+  readonly signed: SignedRequest
+}
+
+export class Authenticator {
+  readonly #credentials: CredentialSource
+  readonly #region: string
+  readonly #clock: Clock
+  readonly #limits: GatewayLimits
+  readonly #keys: SigningKeys
+
+  constructor(options: {
+    credentials: CredentialSource
+    region: string
+    clock: Clock
+    limits: GatewayLimits
+  }) {
+    this.#credentials = options.credentials
+    this.#region = options.region
+    this.#clock = options.clock
+    this.#limits = options.limits
+    this.#keys = new SigningKeys(options.limits.signingKeysMax)
+  }
+
+  /** Throws S3Error: AccessDenied without signature, and the errors of the two schemes. */
+  async authenticate(request: Unauthenticated): Promise<Authenticated> {
+    const authorization = request.headers.authorization
+    const presigned = isPresigned(request.address.query)
+    if (authorization !== undefined && presigned) {
+      throw new S3Error(
+        'InvalidArgument',
+        'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+      )
+    }
+    if (presigned) return this.#presigned(request)
+    if (authorization === undefined) throw new S3Error('AccessDenied')
+    return this.#signedHeader(request, authorization)
+  }
+
+  async #signedHeader(request: Unauthenticated, authorization: string): Promise<Authenticated> {
+    const { headers } = request
+    const { scope, signature, signedHeaders } = parseAuthorization(authorization)
+    const amzDate = requestTime(headers, this.#clock.wallMs(), this.#limits)
+    const region = request.anyRegion ? scope.region : this.#region
+    checkScope(scope, { region, date: amzDate.slice(0, 8) })
+    const payloadHash = requiredPayloadText(headers['x-amz-content-sha256'])
+    checkAllSigned(headers, signedHeaders)
+    const signed = signedRequest(request, { signedHeaders, payloadHash })
+    return this.#verify(headers, { scope, amzDate, signature, signed })
+  }
+
+  async #presigned(request: Unauthenticated): Promise<Authenticated> {
+    const { query } = request.address
+    const { scope, amzDate, signature, signedHeaders } = parsePresigned(query, {
+      region: request.anyRegion ? undefined : this.#region,
+      nowMs: this.#clock.wallMs(),
+      limits: this.#limits,
+    })
+    checkAllSigned(request.headers, signedHeaders)
+    const headers = hoistedHeaders(request.headers, query)
+    const payloadHash = headers['x-amz-content-sha256'] ?? unsignedPayload
+    const signed = {
+      ...signedRequest(request, { signedHeaders, payloadHash }),
+      exceptQuery: signatureQuery,
+    }
+    return this.#verify(headers, { scope, amzDate, signature, signed })
+  }
+
+  async #verify(headers: Headers, claim: Claim): Promise<Authenticated> {
+    const { scope, amzDate, signature, signed } = claim
+    if (headers['x-amz-security-token'] !== undefined) throw new S3Error('InvalidToken')
+    const found = await this.#credentials.find(scope.accessKeyId)
+    if (found === undefined) {
+      throw new S3Error('InvalidAccessKeyId', undefined, { details: { AWSAccessKeyId: scope.accessKeyId } })
+    }
+    const key = this.#keys.get(found.secretAccessKey, scope)
+    verifySignature(signed, { scope, amzDate, key, signature })
+    const payload = parsePayload(signed.payloadHash, () => ({
+      key,
+      amzDate,
+      scope: scopeText(scope),
+      seedSignature: signature,
+    }))
+    const identity = { accessKeyId: scope.accessKeyId, userId: found.userId, userName: found.userName }
+    return { identity, payload, headers }
+  }
+}
+
+function signedRequest(
+  request: Unauthenticated,
+  claim: { signedHeaders: readonly string[]; payloadHash: string },
+): SignedRequest {
+  return {
+    method: request.method,
+    rawPath: request.address.rawPath,
+    query: request.address.query,
+    headers: request.headers,
+    ...claim,
+  }
+}

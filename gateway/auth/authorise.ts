@@ -1,0 +1,17 @@
+/**
+ * Who may do what: one function, so that policies can take its place.
+ * The rule now: a bucket's owner may do everything in it, nobody else anything; every user may create and list his own.
+ */
+import type { Bucket } from '../../node/core/registry-types.ts'
+import { S3Error } from '../s3/errors.ts'
+import type { Identity } from './authenticate.ts'
+
+/** `action`: IAM name, for example `s3:GetObject`. `bucket` undefined: the action is on the service. Throws AccessDenied. */
+export function authorise(request: {
+  readonly identity: Identity
+  readonly action: string
+  readonly bucket: Bucket | undefined
+}): void {
+  if (request.bucket === undefined || request.bucket.ownerId === request.identity.userId) return
+  throw new S3Error('AccessDenied')
+}

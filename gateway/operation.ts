@@ -1,0 +1,183 @@
+/**
+ * What an S3 operation is: one row of data for routing, authorisation and metrics, and three functions.
+ *
+ * `decode` is pure: request to typed input, or an S3Error. `call` talks to the store. `encode` makes the answer.
+ * Operations never import each other and never see sockets, signatures or metrics: that is the pipeline's.
+ */
+import type { Bucket } from '../node/core/registry-types.ts'
+import type { Identity } from './auth/authenticate.ts'
+import type { GatewayLimits } from './limits.ts'
+import type { CallContext, ObjectStore } from './object/object-store.ts'
+import { type QueryPairs, queryValue } from './s3/address.ts'
+import type { UploadBody } from './s3/body.ts'
+import type { Headers } from './s3/headers.ts'
+import { parseXml, type XmlNode } from './s3/xml.ts'
+
+export type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS'
+export type Target = 'service' | 'bucket' | 'object'
+
+/** What tells an operation from its neighbours. Part of the operation table. */
+export interface OperationRow {
+  /** As AWS writes it; also the label in metrics. */
+  readonly name: string
+  readonly method: Method
+  readonly target: Target
+  /** The query that names it, for example `uploads`; absent: none. */
+  readonly subresource?: string
+  /** Beyond method, target and sub-resource: all of these must hold. The row with the most of them wins. */
+  readonly needs?: {
+    readonly query?: readonly string[]
+    readonly queryIs?: readonly [name: string, value: string]
+    readonly header?: string
+  }
+  /**
+   * Clients that do not know the region yet may sign for another: they ask in order to learn it. AWS's global endpoint
+   * answers these to signatures for us-east-1.
+   */
+  readonly anyRegion?: true
+  /** IAM action. */
+  readonly action: string
+}
+
+/** A request as operations see it: authenticated, authorised, its address decoded. */
+export class S3Request {
+  readonly bucketName: string
+  /** `''` for requests on buckets. */
+  readonly key: string
+  readonly headers: Headers
+  readonly query: QueryPairs
+  /** `https://host` or `http://host` as the client addressed us. */
+  readonly origin: string
+  readonly virtualHost: boolean
+  readonly #document: Buffer | undefined
+  readonly #body: UploadBody | undefined
+
+  constructor(fields: {
+    bucketName: string
+    key: string
+    headers: Headers
+    query: QueryPairs
+    origin: string
+    virtualHost: boolean
+    document?: Buffer
+    body?: UploadBody
+  }) {
+    this.bucketName = fields.bucketName
+    this.key = fields.key
+    this.headers = fields.headers
+    this.query = fields.query
+    this.origin = fields.origin
+    this.virtualHost = fields.virtualHost
+    this.#document = fields.document
+    this.#body = fields.body
+  }
+
+  /** First value of a query; `''` when it has none. */
+  param(name: string): string | undefined {
+    return queryValue(this.query, name)
+  }
+
+  /** Only for operations with `body: 'object'` or `'xml'`. */
+  get body(): UploadBody {
+    if (this.#body === undefined) throw new Error('this operation has no body')
+    return this.#body
+  }
+
+  /** Whether an XML body came with the request. */
+  get hasDocument(): boolean {
+    return this.#document !== undefined && this.#document.length > 0
+  }
+
+  /** The XML body, whose root must be `root`. Throws MalformedXML. */
+  document(root: string): XmlNode {
+    return parseXml(this.#document ?? Buffer.alloc(0), root)
+  }
+}
+
+/** Bytes of an answer that are made while they are sent. */
+export interface StreamedBody {
+  readonly bytes: number
+  readonly chunks: AsyncIterable<Buffer>
+}
+
+export interface S3Response {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** A string is XML. */
+  readonly body?: string | StreamedBody
+}
+
+/** What a call may use. */
+export interface OperationContext {
+  readonly store: ObjectStore
+  readonly call: CallContext
+  readonly identity: Identity
+  readonly region: string
+  readonly limits: GatewayLimits
+  readonly nowMs: number
+}
+
+export interface BucketContext extends OperationContext {
+  readonly bucket: Bucket
+  /** Another bucket (the source of a copy), if this user may do `action` there. Throws NoSuchBucket, AccessDenied. */
+  otherBucket(name: string, action: string): Promise<Bucket>
+}
+
+/** `object`: streamed to the store. `xml`: collected, bounded, verified, then decoded. */
+export type BodyKind = 'none' | 'object' | 'xml'
+
+interface OperationTraits {
+  readonly body: BodyKind
+  /** Bound of an XML body; `xmlBytesMax` when absent. */
+  readonly documentBytesMax?: number
+  /** False: `x-amz-checksum-*` headers are not about the body of the request. */
+  readonly bodyChecksum?: false
+  /** The answer may take long: begin it with 200 and white space, put errors into its body, as AWS does. */
+  readonly slowAnswer?: boolean
+}
+
+export interface BucketOperation extends OperationRow, OperationTraits {
+  readonly kind: 'bucket'
+  run(request: S3Request, context: BucketContext): Promise<S3Response>
+}
+
+export interface ServiceOperation extends OperationRow, OperationTraits {
+  readonly kind: 'service'
+  run(request: S3Request, context: OperationContext): Promise<S3Response>
+}
+
+/** A row of the table that answers NotImplemented. */
+export interface PlannedOperation extends OperationRow {
+  readonly kind: 'planned'
+}
+
+export type Operation = BucketOperation | ServiceOperation | PlannedOperation
+
+interface Functions<Input, Output, Context> {
+  decode(request: S3Request): Input
+  call(input: Input, context: Context): Promise<Output>
+  encode(output: Output, input: Input, context: Context): S3Response
+}
+
+function runner<Input, Output, Context>(functions: Functions<Input, Output, Context>) {
+  return async (request: S3Request, context: Context): Promise<S3Response> => {
+    const input = functions.decode(request)
+    return functions.encode(await functions.call(input, context), input, context)
+  }
+}
+
+/** An operation on an existing bucket or an object in one: the pipeline finds the bucket and checks access first. */
+export function defineOperation<Input, Output>(
+  definition: OperationRow & OperationTraits & Functions<Input, Output, BucketContext>,
+): BucketOperation {
+  const { decode, call, encode, ...row } = definition
+  return { ...row, kind: 'bucket', run: runner({ decode, call, encode }) }
+}
+
+/** An operation that needs no existing bucket. */
+export function defineServiceOperation<Input, Output>(
+  definition: OperationRow & OperationTraits & Functions<Input, Output, OperationContext>,
+): ServiceOperation {
+  const { decode, call, encode, ...row } = definition
+  return { ...row, kind: 'service', run: runner({ decode, call, encode }) }
+}

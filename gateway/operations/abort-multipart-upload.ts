@@ -1,0 +1,14 @@
+/** AbortMultipartUpload: the parts become garbage. */
+import { defineOperation } from '../operation.ts'
+
+export const abortMultipartUpload = defineOperation({
+  name: 'AbortMultipartUpload',
+  method: 'DELETE',
+  target: 'object',
+  subresource: 'uploadId',
+  action: 's3:AbortMultipartUpload',
+  body: 'none',
+  decode: (request) => ({ key: request.key, uploadId: request.param('uploadId') ?? '' }),
+  call: ({ key, uploadId }, { store, bucket, call }) => store.abortUpload({ bucket, key, uploadId }, call),
+  encode: () => ({ status: 204 }),
+})

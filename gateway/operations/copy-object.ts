@@ -1,0 +1,82 @@
+/** CopyObject: reads and writes through the gateway; the copy is encrypted under a key of its own. */
+import { type BucketContext, defineOperation } from '../operation.ts'
+import { checksums, defaultAlgorithm, parseAlgorithm } from '../s3/checksum.ts'
+import { writeConditions } from '../s3/conditions.ts'
+import { createCopyBody, decodeCopySource, findCopySource } from '../s3/copy-source.ts'
+import { isoDate } from '../s3/dates.ts'
+import { invalidArgument, S3Error } from '../s3/errors.ts'
+import { decodeMetadata, type Headers, refuseUnimplemented } from '../s3/headers.ts'
+import { document, element } from '../s3/xml.ts'
+
+export const copyObject = defineOperation({
+  name: 'CopyObject',
+  method: 'PUT',
+  target: 'object',
+  needs: { header: 'x-amz-copy-source' },
+  action: 's3:PutObject',
+  body: 'none',
+  slowAnswer: true,
+  decode: (request) => {
+    const { headers, key } = request
+    refuseUnimplemented(headers)
+    const replace = decodeDirective(headers) === 'REPLACE'
+    const source = decodeCopySource(request)
+    const same = source.bucketName === request.bucketName && source.key === key
+    if (same && !replace && !changesItself(headers)) {
+      throw new S3Error(
+        'InvalidRequest',
+        "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+      )
+    }
+    const named = headers['x-amz-checksum-algorithm']
+    return {
+      key,
+      source,
+      metadata: replace ? decodeMetadata(headers) : undefined,
+      conditions: writeConditions(headers),
+      algorithm: named === undefined ? undefined : parseAlgorithm(named, 'x-amz-checksum-algorithm'),
+    }
+  },
+  call: async (input, context: BucketContext) => {
+    const { store, bucket, call, identity, limits } = context
+    const object = await findCopySource(input.source, context)
+    const body = createCopyBody({
+      object,
+      range: undefined,
+      algorithm: input.algorithm ?? object.version.checksum?.algorithm ?? defaultAlgorithm,
+      bytesMax: limits.objectBytesMax,
+      signal: call.signal,
+    })
+    const metadata = input.metadata ?? object.version.metadata
+    const { key, conditions } = input
+    return store.putObject({ bucket, key, ownerId: identity.userId, metadata, body, conditions }, call)
+  },
+  encode: ({ etag, modifiedMs, checksum }) => ({
+    status: 200,
+    headers: { 'x-amz-server-side-encryption': 'AES256' },
+    body: document(
+      'CopyObjectResult',
+      element('LastModified', isoDate(modifiedMs)),
+      element('ETag', `"${etag}"`),
+      element('ChecksumType', checksum?.type),
+      checksum === undefined ? '' : element(checksums[checksum.algorithm].element, checksum.value),
+    ),
+  }),
+})
+
+function decodeDirective(headers: Headers): 'COPY' | 'REPLACE' {
+  const directive = headers['x-amz-metadata-directive'] ?? 'COPY'
+  if (directive !== 'COPY' && directive !== 'REPLACE') {
+    throw invalidArgument('x-amz-metadata-directive', directive, 'Unknown metadata directive.')
+  }
+  return directive
+}
+
+/** Whether a copy onto itself asks for something beside metadata. */
+function changesItself(headers: Headers): boolean {
+  return (
+    headers['x-amz-storage-class'] !== undefined ||
+    headers['x-amz-server-side-encryption'] !== undefined ||
+    headers['x-amz-checksum-algorithm'] !== undefined
+  )
+}

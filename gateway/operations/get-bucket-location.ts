@@ -1,0 +1,19 @@
+/** GetBucketLocation: the region of every bucket of this federation. */
+import { defineOperation } from '../operation.ts'
+import { s3Namespace, xmlHead } from '../s3/xml.ts'
+
+export const getBucketLocation = defineOperation({
+  name: 'GetBucketLocation',
+  method: 'GET',
+  target: 'bucket',
+  subresource: 'location',
+  action: 's3:GetBucketLocation',
+  anyRegion: true,
+  body: 'none',
+  decode: () => undefined,
+  call: async () => undefined,
+  encode: (_output, _input, { region }) => ({
+    status: 200,
+    body: `${xmlHead}<LocationConstraint xmlns="${s3Namespace}">${region}</LocationConstraint>`,
+  }),
+})

@@ -1,0 +1,331 @@
+/**
+ * The operations of the S3 model that answer NotImplemented, from the AWS SDK's model, and PostObject and the CORS
+ * preflight of the S3 REST API. Implementing one moves its row into a file of its own.
+ */
+import type { Method, OperationRow, PlannedOperation, Target } from '../operation.ts'
+
+type Needs = NonNullable<OperationRow['needs']>
+
+function planned(
+  name: string,
+  route: { method: Method; target: Target; subresource?: string; needs?: Needs },
+  action = `s3:${name}`,
+): PlannedOperation {
+  return { kind: 'planned', name, ...route, action }
+}
+
+export const plannedOperations: readonly PlannedOperation[] = [
+  planned('CreateBucketMetadataConfiguration', {
+    method: 'POST',
+    target: 'bucket',
+    subresource: 'metadataConfiguration',
+  }),
+  planned('CreateBucketMetadataTableConfiguration', {
+    method: 'POST',
+    target: 'bucket',
+    subresource: 'metadataTable',
+  }),
+  planned(
+    'CreateSession',
+    { method: 'GET', target: 'bucket', subresource: 'session' },
+    's3express:CreateSession',
+  ),
+  planned(
+    'DeleteBucketAnalyticsConfiguration',
+    { method: 'DELETE', target: 'bucket', subresource: 'analytics', needs: { query: ['id'] } },
+    's3:PutAnalyticsConfiguration',
+  ),
+  planned(
+    'DeleteBucketCors',
+    { method: 'DELETE', target: 'bucket', subresource: 'cors' },
+    's3:PutBucketCORS',
+  ),
+  planned(
+    'DeleteBucketEncryption',
+    { method: 'DELETE', target: 'bucket', subresource: 'encryption' },
+    's3:PutEncryptionConfiguration',
+  ),
+  planned(
+    'DeleteBucketIntelligentTieringConfiguration',
+    { method: 'DELETE', target: 'bucket', subresource: 'intelligent-tiering', needs: { query: ['id'] } },
+    's3:PutIntelligentTieringConfiguration',
+  ),
+  planned(
+    'DeleteBucketInventoryConfiguration',
+    { method: 'DELETE', target: 'bucket', subresource: 'inventory', needs: { query: ['id'] } },
+    's3:PutInventoryConfiguration',
+  ),
+  planned(
+    'DeleteBucketLifecycle',
+    { method: 'DELETE', target: 'bucket', subresource: 'lifecycle' },
+    's3:PutLifecycleConfiguration',
+  ),
+  planned('DeleteBucketMetadataConfiguration', {
+    method: 'DELETE',
+    target: 'bucket',
+    subresource: 'metadataConfiguration',
+  }),
+  planned('DeleteBucketMetadataTableConfiguration', {
+    method: 'DELETE',
+    target: 'bucket',
+    subresource: 'metadataTable',
+  }),
+  planned(
+    'DeleteBucketMetricsConfiguration',
+    { method: 'DELETE', target: 'bucket', subresource: 'metrics', needs: { query: ['id'] } },
+    's3:PutMetricsConfiguration',
+  ),
+  planned(
+    'DeleteBucketOwnershipControls',
+    { method: 'DELETE', target: 'bucket', subresource: 'ownershipControls' },
+    's3:PutBucketOwnershipControls',
+  ),
+  planned('DeleteBucketPolicy', { method: 'DELETE', target: 'bucket', subresource: 'policy' }),
+  planned(
+    'DeleteBucketReplication',
+    { method: 'DELETE', target: 'bucket', subresource: 'replication' },
+    's3:PutReplicationConfiguration',
+  ),
+  planned(
+    'DeleteBucketTagging',
+    { method: 'DELETE', target: 'bucket', subresource: 'tagging' },
+    's3:PutBucketTagging',
+  ),
+  planned('DeleteBucketWebsite', { method: 'DELETE', target: 'bucket', subresource: 'website' }),
+  planned('DeleteObjectAnnotation', { method: 'DELETE', target: 'object', subresource: 'annotation' }),
+  planned('DeleteObjectTagging', { method: 'DELETE', target: 'object', subresource: 'tagging' }),
+  planned(
+    'DeletePublicAccessBlock',
+    { method: 'DELETE', target: 'bucket', subresource: 'publicAccessBlock' },
+    's3:PutBucketPublicAccessBlock',
+  ),
+  planned('GetBucketAbac', { method: 'GET', target: 'bucket', subresource: 'abac' }),
+  planned(
+    'GetBucketAccelerateConfiguration',
+    { method: 'GET', target: 'bucket', subresource: 'accelerate' },
+    's3:GetAccelerateConfiguration',
+  ),
+  planned('GetBucketAcl', { method: 'GET', target: 'bucket', subresource: 'acl' }),
+  planned(
+    'GetBucketAnalyticsConfiguration',
+    { method: 'GET', target: 'bucket', subresource: 'analytics', needs: { query: ['id'] } },
+    's3:GetAnalyticsConfiguration',
+  ),
+  planned('GetBucketCors', { method: 'GET', target: 'bucket', subresource: 'cors' }, 's3:GetBucketCORS'),
+  planned(
+    'GetBucketEncryption',
+    { method: 'GET', target: 'bucket', subresource: 'encryption' },
+    's3:GetEncryptionConfiguration',
+  ),
+  planned(
+    'GetBucketIntelligentTieringConfiguration',
+    { method: 'GET', target: 'bucket', subresource: 'intelligent-tiering', needs: { query: ['id'] } },
+    's3:GetIntelligentTieringConfiguration',
+  ),
+  planned(
+    'GetBucketInventoryConfiguration',
+    { method: 'GET', target: 'bucket', subresource: 'inventory', needs: { query: ['id'] } },
+    's3:GetInventoryConfiguration',
+  ),
+  planned(
+    'GetBucketLifecycleConfiguration',
+    { method: 'GET', target: 'bucket', subresource: 'lifecycle' },
+    's3:GetLifecycleConfiguration',
+  ),
+  planned('GetBucketLogging', { method: 'GET', target: 'bucket', subresource: 'logging' }),
+  planned('GetBucketMetadataConfiguration', {
+    method: 'GET',
+    target: 'bucket',
+    subresource: 'metadataConfiguration',
+  }),
+  planned('GetBucketMetadataTableConfiguration', {
+    method: 'GET',
+    target: 'bucket',
+    subresource: 'metadataTable',
+  }),
+  planned(
+    'GetBucketMetricsConfiguration',
+    { method: 'GET', target: 'bucket', subresource: 'metrics', needs: { query: ['id'] } },
+    's3:GetMetricsConfiguration',
+  ),
+  planned(
+    'GetBucketNotificationConfiguration',
+    { method: 'GET', target: 'bucket', subresource: 'notification' },
+    's3:GetBucketNotification',
+  ),
+  planned('GetBucketOwnershipControls', {
+    method: 'GET',
+    target: 'bucket',
+    subresource: 'ownershipControls',
+  }),
+  planned('GetBucketPolicy', { method: 'GET', target: 'bucket', subresource: 'policy' }),
+  planned('GetBucketPolicyStatus', { method: 'GET', target: 'bucket', subresource: 'policyStatus' }),
+  planned(
+    'GetBucketReplication',
+    { method: 'GET', target: 'bucket', subresource: 'replication' },
+    's3:GetReplicationConfiguration',
+  ),
+  planned('GetBucketRequestPayment', { method: 'GET', target: 'bucket', subresource: 'requestPayment' }),
+  planned('GetBucketTagging', { method: 'GET', target: 'bucket', subresource: 'tagging' }),
+  planned('GetBucketVersioning', { method: 'GET', target: 'bucket', subresource: 'versioning' }),
+  planned('GetBucketWebsite', { method: 'GET', target: 'bucket', subresource: 'website' }),
+  planned('GetObjectAcl', { method: 'GET', target: 'object', subresource: 'acl' }),
+  planned('GetObjectAnnotation', {
+    method: 'GET',
+    target: 'object',
+    subresource: 'annotation',
+    needs: { query: ['annotationName'] },
+  }),
+  planned('GetObjectAttributes', { method: 'GET', target: 'object', subresource: 'attributes' }),
+  planned('GetObjectLegalHold', { method: 'GET', target: 'object', subresource: 'legal-hold' }),
+  planned(
+    'GetObjectLockConfiguration',
+    { method: 'GET', target: 'bucket', subresource: 'object-lock' },
+    's3:GetBucketObjectLockConfiguration',
+  ),
+  planned('GetObjectRetention', { method: 'GET', target: 'object', subresource: 'retention' }),
+  planned('GetObjectTagging', { method: 'GET', target: 'object', subresource: 'tagging' }),
+  planned('GetObjectTorrent', { method: 'GET', target: 'object', subresource: 'torrent' }),
+  planned(
+    'GetPublicAccessBlock',
+    { method: 'GET', target: 'bucket', subresource: 'publicAccessBlock' },
+    's3:GetBucketPublicAccessBlock',
+  ),
+  planned(
+    'ListBucketAnalyticsConfigurations',
+    { method: 'GET', target: 'bucket', subresource: 'analytics' },
+    's3:GetAnalyticsConfiguration',
+  ),
+  planned(
+    'ListBucketIntelligentTieringConfigurations',
+    { method: 'GET', target: 'bucket', subresource: 'intelligent-tiering' },
+    's3:GetIntelligentTieringConfiguration',
+  ),
+  planned(
+    'ListBucketInventoryConfigurations',
+    { method: 'GET', target: 'bucket', subresource: 'inventory' },
+    's3:GetInventoryConfiguration',
+  ),
+  planned(
+    'ListBucketMetricsConfigurations',
+    { method: 'GET', target: 'bucket', subresource: 'metrics' },
+    's3:GetMetricsConfiguration',
+  ),
+  planned(
+    'ListDirectoryBuckets',
+    { method: 'GET', target: 'service', needs: { queryIs: ['x-id', 'ListDirectoryBuckets'] } },
+    's3express:ListAllMyDirectoryBuckets',
+  ),
+  planned('ListObjectAnnotations', { method: 'GET', target: 'object', subresource: 'annotation' }),
+  planned(
+    'ListObjectVersions',
+    { method: 'GET', target: 'bucket', subresource: 'versions' },
+    's3:ListBucketVersions',
+  ),
+  planned('PutBucketAbac', { method: 'PUT', target: 'bucket', subresource: 'abac' }),
+  planned(
+    'PutBucketAccelerateConfiguration',
+    { method: 'PUT', target: 'bucket', subresource: 'accelerate' },
+    's3:PutAccelerateConfiguration',
+  ),
+  planned('PutBucketAcl', { method: 'PUT', target: 'bucket', subresource: 'acl' }),
+  planned(
+    'PutBucketAnalyticsConfiguration',
+    { method: 'PUT', target: 'bucket', subresource: 'analytics', needs: { query: ['id'] } },
+    's3:PutAnalyticsConfiguration',
+  ),
+  planned('PutBucketCors', { method: 'PUT', target: 'bucket', subresource: 'cors' }, 's3:PutBucketCORS'),
+  planned(
+    'PutBucketEncryption',
+    { method: 'PUT', target: 'bucket', subresource: 'encryption' },
+    's3:PutEncryptionConfiguration',
+  ),
+  planned(
+    'PutBucketIntelligentTieringConfiguration',
+    { method: 'PUT', target: 'bucket', subresource: 'intelligent-tiering', needs: { query: ['id'] } },
+    's3:PutIntelligentTieringConfiguration',
+  ),
+  planned(
+    'PutBucketInventoryConfiguration',
+    { method: 'PUT', target: 'bucket', subresource: 'inventory', needs: { query: ['id'] } },
+    's3:PutInventoryConfiguration',
+  ),
+  planned(
+    'PutBucketLifecycleConfiguration',
+    { method: 'PUT', target: 'bucket', subresource: 'lifecycle' },
+    's3:PutLifecycleConfiguration',
+  ),
+  planned('PutBucketLogging', { method: 'PUT', target: 'bucket', subresource: 'logging' }),
+  planned(
+    'PutBucketMetricsConfiguration',
+    { method: 'PUT', target: 'bucket', subresource: 'metrics', needs: { query: ['id'] } },
+    's3:PutMetricsConfiguration',
+  ),
+  planned(
+    'PutBucketNotificationConfiguration',
+    { method: 'PUT', target: 'bucket', subresource: 'notification' },
+    's3:PutBucketNotification',
+  ),
+  planned('PutBucketOwnershipControls', {
+    method: 'PUT',
+    target: 'bucket',
+    subresource: 'ownershipControls',
+  }),
+  planned('PutBucketPolicy', { method: 'PUT', target: 'bucket', subresource: 'policy' }),
+  planned(
+    'PutBucketReplication',
+    { method: 'PUT', target: 'bucket', subresource: 'replication' },
+    's3:PutReplicationConfiguration',
+  ),
+  planned('PutBucketRequestPayment', { method: 'PUT', target: 'bucket', subresource: 'requestPayment' }),
+  planned('PutBucketTagging', { method: 'PUT', target: 'bucket', subresource: 'tagging' }),
+  planned('PutBucketVersioning', { method: 'PUT', target: 'bucket', subresource: 'versioning' }),
+  planned('PutBucketWebsite', { method: 'PUT', target: 'bucket', subresource: 'website' }),
+  planned('PutObjectAcl', { method: 'PUT', target: 'object', subresource: 'acl' }),
+  planned('PutObjectAnnotation', { method: 'PUT', target: 'object', subresource: 'annotation' }),
+  planned('PutObjectLegalHold', { method: 'PUT', target: 'object', subresource: 'legal-hold' }),
+  planned(
+    'PutObjectLockConfiguration',
+    { method: 'PUT', target: 'bucket', subresource: 'object-lock' },
+    's3:PutBucketObjectLockConfiguration',
+  ),
+  planned('PutObjectRetention', { method: 'PUT', target: 'object', subresource: 'retention' }),
+  planned('PutObjectTagging', { method: 'PUT', target: 'object', subresource: 'tagging' }),
+  planned(
+    'PutPublicAccessBlock',
+    { method: 'PUT', target: 'bucket', subresource: 'publicAccessBlock' },
+    's3:PutBucketPublicAccessBlock',
+  ),
+  planned('RenameObject', { method: 'PUT', target: 'object', subresource: 'renameObject' }, 's3:PutObject'),
+  planned('RestoreObject', { method: 'POST', target: 'object', subresource: 'restore' }),
+  planned(
+    'SelectObjectContent',
+    { method: 'POST', target: 'object', subresource: 'select', needs: { queryIs: ['select-type', '2'] } },
+    's3:GetObject',
+  ),
+  planned('UpdateBucketMetadataAnnotationTableConfiguration', {
+    method: 'PUT',
+    target: 'bucket',
+    subresource: 'metadataAnnotationTable',
+  }),
+  planned('UpdateBucketMetadataInventoryTableConfiguration', {
+    method: 'PUT',
+    target: 'bucket',
+    subresource: 'metadataInventoryTable',
+  }),
+  planned('UpdateBucketMetadataJournalTableConfiguration', {
+    method: 'PUT',
+    target: 'bucket',
+    subresource: 'metadataJournalTable',
+  }),
+  planned('UpdateObjectEncryption', { method: 'PUT', target: 'object', subresource: 'encryption' }),
+  planned('WriteGetObjectResponse', {
+    method: 'POST',
+    target: 'bucket',
+    needs: { header: 'x-amz-request-route' },
+  }),
+  planned('PostObject', { method: 'POST', target: 'bucket' }, 's3:PutObject'),
+  planned('PreflightService', { method: 'OPTIONS', target: 'service' }, 's3:Preflight'),
+  planned('PreflightBucket', { method: 'OPTIONS', target: 'bucket' }, 's3:Preflight'),
+  planned('PreflightObject', { method: 'OPTIONS', target: 'object' }, 's3:Preflight'),
+]

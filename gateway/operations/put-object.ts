@@ -1,0 +1,47 @@
+/** PutObject: one body, one version; conditions are checked early to spare the client its upload, and again by the catalog. */
+import { defineOperation } from '../operation.ts'
+import { checksums } from '../s3/checksum.ts'
+import { checkWrite, hasConditions, writeConditions } from '../s3/conditions.ts'
+import { S3Error } from '../s3/errors.ts'
+import { decodeMetadata, refuseUnimplemented } from '../s3/headers.ts'
+
+export const putObject = defineOperation({
+  name: 'PutObject',
+  method: 'PUT',
+  target: 'object',
+  action: 's3:PutObject',
+  body: 'object',
+  decode: (request) => {
+    for (const name of ['partNumber', 'versionId']) {
+      if (request.param(name) !== undefined) {
+        throw new S3Error('InvalidArgument', `This operation does not accept ${name}.`, {
+          details: { ArgumentName: name, ArgumentValue: request.param(name) ?? '' },
+        })
+      }
+    }
+    refuseUnimplemented(request.headers)
+    return {
+      key: request.key,
+      metadata: decodeMetadata(request.headers),
+      conditions: writeConditions(request.headers),
+      body: request.body,
+    }
+  },
+  call: async ({ key, metadata, conditions, body }, { store, call, bucket, identity }) => {
+    if (hasConditions(conditions)) {
+      const current = await store.findObject({ bucket, key, expect: 'nothing' }, call)
+      checkWrite(conditions, current?.version)
+    }
+    return store.putObject({ bucket, key, ownerId: identity.userId, metadata, conditions, body }, call)
+  },
+  encode: ({ etag, checksum }) => ({
+    status: 200,
+    headers: {
+      etag: `"${etag}"`,
+      'x-amz-server-side-encryption': 'AES256',
+      ...(checksum === undefined
+        ? {}
+        : { [checksums[checksum.algorithm].header]: checksum.value, 'x-amz-checksum-type': checksum.type }),
+    },
+  }),
+})

@@ -1,0 +1,43 @@
+/** UploadPart: one part's bytes, under the upload's checksum algorithm. */
+import { defineOperation } from '../operation.ts'
+import { checksums } from '../s3/checksum.ts'
+import { refuseUnimplemented } from '../s3/headers.ts'
+import { partAlgorithm } from '../s3/multipart.ts'
+import { parsePartNumber } from '../s3/names.ts'
+
+export const uploadPart = defineOperation({
+  name: 'UploadPart',
+  method: 'PUT',
+  target: 'object',
+  subresource: 'uploadId',
+  needs: { query: ['partNumber'] },
+  action: 's3:PutObject',
+  body: 'object',
+  decode: (request) => {
+    refuseUnimplemented(request.headers)
+    return {
+      key: request.key,
+      uploadId: request.param('uploadId') ?? '',
+      partNumber: parsePartNumber(request.param('partNumber') ?? ''),
+      body: request.body,
+    }
+  },
+  call: async ({ key, uploadId, partNumber, body }, { store, bucket, call }) => {
+    // No parts wanted, only the upload: it must exist before the client sends, and names the algorithm.
+    const { upload } = await store.listParts(
+      { bucket, key, uploadId, afterPartNumber: partNumber, limit: 1 },
+      call,
+    )
+    body.store(partAlgorithm(upload, body.clientAlgorithm))
+    const stored = await store.putPart({ bucket, key, uploadId, partNumber, body }, call)
+    return { etag: stored.etag, checksum: body.verified ?? stored.checksum }
+  },
+  encode: ({ etag, checksum }) => ({
+    status: 200,
+    headers: {
+      etag: `"${etag}"`,
+      'x-amz-server-side-encryption': 'AES256',
+      ...(checksum === undefined ? {} : { [checksums[checksum.algorithm].header]: checksum.value }),
+    },
+  }),
+})

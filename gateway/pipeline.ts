@@ -1,0 +1,306 @@
+/**
+ * The one funnel of every request: route, authenticate, authorise, decode, call, encode, count; and the one place
+ * where errors become answers.
+ *
+ * Invariant: nothing reaches an operation that was not authenticated and authorised here; every request that enters is
+ * counted once, whatever becomes of it.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Bucket } from '../node/core/registry-types.ts'
+import type { Clock } from '../node/world.ts'
+import { type Authenticated, Authenticator } from './auth/authenticate.ts'
+import { authorise } from './auth/authorise.ts'
+import { ClientGone, Exchange } from './exchange.ts'
+import type { GatewayLimits } from './limits.ts'
+import { type GatewayMetrics, type Outcome, unknownOperation } from './metrics.ts'
+import type { CallContext, CredentialSource, ObjectStore } from './object/object-store.ts'
+import {
+  type BucketContext,
+  type BucketOperation,
+  type Operation,
+  type OperationContext,
+  S3Request,
+  type S3Response,
+  type ServiceOperation,
+} from './operation.ts'
+import type { Router } from './router.ts'
+import { type Address, parseAddress } from './s3/address.ts'
+import { announcedBytes, collectBody, UploadBody } from './s3/body.ts'
+import { S3Error } from './s3/errors.ts'
+import type { Headers } from './s3/headers.ts'
+import { checkBucketName, checkKey } from './s3/names.ts'
+import { toS3Error } from './s3/translate.ts'
+import { element, xmlHead } from './s3/xml.ts'
+
+/** What the gateway writes of its own faults; never names of objects, never secrets. */
+export interface GatewayLogger {
+  error(fields: Readonly<Record<string, unknown>>, message: string): void
+}
+
+export interface PipelineOptions {
+  readonly store: ObjectStore
+  readonly credentials: CredentialSource
+  readonly router: Router
+  readonly region: string
+  /** Host names whose sub-domains are buckets. Lower case. */
+  readonly domains: readonly string[]
+  readonly clock: Clock
+  readonly limits: GatewayLimits
+  readonly metrics: GatewayMetrics
+  readonly hostName: string
+  readonly secure: boolean
+  readonly logger: GatewayLogger | undefined
+}
+
+export interface Incoming {
+  readonly raw: IncomingMessage
+  readonly res: ServerResponse
+  /** The request target as sent. */
+  readonly url: string
+  readonly expectsContinue: boolean
+}
+
+/** What is known of a request so far, for its answer and its metrics. */
+interface Progress {
+  address: Address | undefined
+  operation: Operation | undefined
+}
+
+export class Pipeline {
+  readonly #options: PipelineOptions
+  readonly #authenticator: Authenticator
+  #inFlight = 0
+  #closing = false
+
+  constructor(options: PipelineOptions) {
+    this.#options = options
+    this.#authenticator = new Authenticator(options)
+  }
+
+  /** From now on answers ask clients to close their connections. */
+  close(): void {
+    this.#closing = true
+  }
+
+  /** Serves one request; never rejects. */
+  async serve(incoming: Incoming): Promise<void> {
+    const { clock, limits, metrics, hostName } = this.#options
+    const startMs = clock.monotonicMs()
+    const closing = () => this.#closing
+    const exchange = new Exchange({ ...incoming, clock, limits, hostName, closing })
+    const progress: Progress = { address: undefined, operation: undefined }
+    this.#inFlight++
+    metrics.begin()
+    let outcome: Outcome = 'OK'
+    try {
+      await this.#answer(incoming, exchange, progress)
+    } catch (error) {
+      outcome = this.#fail(error, exchange, progress)
+    } finally {
+      this.#inFlight--
+      metrics.finish({
+        operation: progress.operation?.name ?? unknownOperation,
+        outcome,
+        durationMs: clock.monotonicMs() - startMs,
+        bytesIn: exchange.wire.receivedBytes,
+        bytesOut: exchange.bytesOut,
+      })
+    }
+  }
+
+  async #answer(incoming: Incoming, exchange: Exchange, progress: Progress): Promise<void> {
+    const { limits, router, domains, clock } = this.#options
+    if (this.#inFlight > limits.requestsInFlightMax) {
+      throw new S3Error('SlowDown', undefined, {
+        headers: { 'retry-after': String(limits.retryAfterSeconds) },
+      })
+    }
+    const { raw } = incoming
+    const method = raw.method ?? ''
+    // node joins duplicates of every header but set-cookie, which no request carries.
+    const headers = raw.headers as Headers
+    const address = parseAddress(incoming.url, raw.headers.host, domains)
+    progress.address = address
+    const operation = router({ method, address, headers })
+    progress.operation = operation
+    const anyRegion = operation.anyRegion ?? false
+    const authenticated = await this.#authenticator.authenticate({ method, address, headers, anyRegion })
+    if (operation.kind === 'planned') {
+      throw new S3Error('NotImplemented', `${operation.name} is not implemented.`)
+    }
+    if (address.bucket !== '') checkBucketName(address.bucket)
+    checkKey(address.key)
+    const context: OperationContext = {
+      store: this.#options.store,
+      call: { requestId: exchange.requestId, signal: exchange.signal },
+      identity: authenticated.identity,
+      region: this.#options.region,
+      limits,
+      nowMs: clock.wallMs(),
+    }
+    const run = await this.#prepare(operation, context, address)
+    const request = await this.#request({ operation, authenticated, address, exchange })
+    await this.#run(operation, exchange, () => run(request))
+  }
+
+  /** Access is decided here, before a byte of the body is read. */
+  async #prepare(
+    operation: BucketOperation | ServiceOperation,
+    context: OperationContext,
+    address: Address,
+  ): Promise<(request: S3Request) => Promise<S3Response>> {
+    const { identity } = context
+    if (operation.kind === 'service') {
+      authorise({ identity, action: operation.action, bucket: undefined })
+      return (request) => operation.run(request, context)
+    }
+    const find = async (name: string, action: string): Promise<Bucket> => {
+      const bucket = await this.#findBucket(name, context.call)
+      authorise({ identity, action, bucket })
+      return bucket
+    }
+    const bucket = await find(address.bucket, operation.action)
+    const otherBucket = async (name: string, action: string) => {
+      checkBucketName(name)
+      return name === bucket.name ? bucket : find(name, action)
+    }
+    const bucketContext: BucketContext = { ...context, bucket, otherBucket }
+    return (request) => {
+      const owner = request.headers['x-amz-expected-bucket-owner']
+      if (owner !== undefined && owner !== bucket.ownerId) throw new S3Error('AccessDenied')
+      return operation.run(request, bucketContext)
+    }
+  }
+
+  async #findBucket(name: string, call: CallContext): Promise<Bucket> {
+    const bucket = await this.#options.store.findBucket(name, call)
+    if (bucket === undefined || bucket.state === 'creating') throw new S3Error('NoSuchBucket')
+    return bucket
+  }
+
+  async #request(parts: {
+    operation: BucketOperation | ServiceOperation
+    authenticated: Authenticated
+    address: Address
+    exchange: Exchange
+  }): Promise<S3Request> {
+    const { operation, authenticated, address, exchange } = parts
+    const { headers, payload } = authenticated
+    const { limits, secure } = this.#options
+    const fields = {
+      bucketName: address.bucket,
+      key: address.key,
+      headers,
+      query: address.query,
+      origin: `${secure ? 'https' : 'http'}://${headers.host ?? ''}`,
+      virtualHost: address.virtualHost,
+    }
+    if (operation.body === 'none') return new S3Request(fields)
+    const optional = operation.body === 'xml'
+    const bytes = announcedBytes(headers, payload, { bytesMax: limits.objectBytesMax, optional })
+    const checksum = operation.bodyChecksum ?? true
+    const body = new UploadBody({ wire: exchange.wire, headers, payload, bytes, limits, checksum })
+    if (operation.body === 'object') return new S3Request({ ...fields, body })
+    const document = await collectBody(body, operation.documentBytesMax ?? limits.xmlBytesMax)
+    return new S3Request({ ...fields, body, document })
+  }
+
+  async #run(
+    operation: BucketOperation | ServiceOperation,
+    exchange: Exchange,
+    run: () => Promise<S3Response>,
+  ): Promise<void> {
+    const response = operation.slowAnswer === true ? await this.#keepingAlive(exchange, run) : await run()
+    if (response === undefined) return
+    const headers = response.headers ?? {}
+    if (response.body === undefined) exchange.sendWhole(response.status, headers, '')
+    else if (typeof response.body === 'string') {
+      exchange.sendWhole(response.status, { 'content-type': 'application/xml', ...headers }, response.body)
+    } else {
+      await exchange.sendStream(response.status, headers, response.body)
+    }
+  }
+
+  /** Undefined when the answer had to begin before the result was known, and is complete now. */
+  async #keepingAlive(exchange: Exchange, run: () => Promise<S3Response>): Promise<S3Response | undefined> {
+    const { clock, limits } = this.#options
+    let begun = false
+    const tick = (): void => {
+      if (begun) exchange.keepSlowAlive()
+      else exchange.beginSlow({ 'content-type': 'application/xml' }, xmlHead)
+      begun = true
+      cancel = clock.after(limits.slowAnswerMs, tick)
+    }
+    let cancel = clock.after(limits.slowAnswerMs, tick)
+    try {
+      const response = await run()
+      if (!begun) return response
+      const body = typeof response.body === 'string' ? response.body : ''
+      exchange.endSlow(body.startsWith(xmlHead) ? body.slice(xmlHead.length) : body)
+      return undefined
+    } finally {
+      cancel()
+    }
+  }
+
+  #fail(thrown: unknown, exchange: Exchange, progress: Progress): Outcome {
+    if (thrown instanceof ClientGone) {
+      exchange.destroy()
+      return 'RequestTimeout'
+    }
+    const error = toS3Error(thrown)
+    if (error.code === 'InternalError') this.#log(error, exchange, progress)
+    try {
+      this.#sendError(error, exchange, progress)
+    } catch {
+      // The connection broke under the answer: there is nobody left to tell.
+      exchange.destroy()
+    }
+    return error.code
+  }
+
+  #sendError(error: S3Error, exchange: Exchange, progress: Progress): void {
+    const { method } = exchange.raw
+    if (exchange.headersSent) {
+      // A slow answer carries its error in the body; a streamed object must not end as a success.
+      const slow = progress.operation?.kind !== 'planned' && progress.operation?.slowAnswer === true
+      if (slow) exchange.endSlow(errorMarkup(error, exchange, progress.address))
+      else exchange.destroy()
+      return
+    }
+    if (error.code === 'NotModified' || method === 'HEAD') {
+      exchange.sendWhole(error.status, { ...error.headers }, '')
+      return
+    }
+    const body = xmlHead + errorMarkup(error, exchange, progress.address)
+    exchange.sendWhole(error.status, { 'content-type': 'application/xml', ...error.headers }, body)
+  }
+
+  #log(error: S3Error, exchange: Exchange, progress: Progress): void {
+    this.#options.logger?.error(
+      { requestId: exchange.requestId, operation: progress.operation?.name, cause: error.cause },
+      'a request failed inside',
+    )
+  }
+}
+
+function errorMarkup(error: S3Error, exchange: Exchange, address: Address | undefined): string {
+  const details = Object.entries(error.details).map(([name, value]) => element(name, value))
+  if (address !== undefined && error.details.BucketName === undefined) {
+    if (error.code === 'NoSuchBucket' || error.code.startsWith('Bucket')) {
+      details.push(element('BucketName', address.bucket))
+    }
+    if (error.code === 'NoSuchKey' && error.details.Key === undefined)
+      details.push(element('Key', address.key))
+  }
+  return [
+    '<Error>',
+    element('Code', error.code),
+    element('Message', error.message),
+    ...details,
+    element('Resource', address?.rawPath),
+    element('RequestId', exchange.requestId),
+    element('HostId', exchange.hostId),
+    '</Error>',
+  ].join('')
+}

@@ -1,0 +1,214 @@
+/**
+ * Checksums of the S3 model: names, where they travel, how they are computed, combined and written.
+ *
+ * Owns the arithmetic on digests; what is verified when lies in body.ts. MD5 is made by one factory, so that a
+ * faster one can replace it.
+ */
+import { createHash } from 'node:crypto'
+import type { Checksum, ChecksumAlgorithm, Part } from '../../node/core/catalog-types.ts'
+import { Crc32, Crc32c, Crc64Nvme } from '../../wasm/checksum.ts'
+import { combineCrc, isCrc } from './crc-combine.ts'
+import { headerNotImplemented, S3Error } from './errors.ts'
+import type { Headers } from './headers.ts'
+
+/** Computes one digest over buffers given in order; `digest` once, at the end. */
+export interface Digester {
+  update(chunk: Uint8Array): void
+  digest(): Buffer
+}
+
+interface AlgorithmRow {
+  readonly header: string
+  /** Child element in XML. */
+  readonly element: string
+  readonly digestBytes: number
+  readonly create: () => Digester
+}
+
+/** A CRC as S3 writes it: big-endian bytes. */
+function toBytes(value: number | bigint, bytes: number): Buffer {
+  const out = Buffer.allocUnsafe(bytes)
+  if (typeof value === 'bigint') out.writeBigUInt64BE(value)
+  else out.writeUInt32BE(value)
+  return out
+}
+
+function crcDigester(
+  stream: { update(chunk: Uint8Array): unknown; digest(): number | bigint },
+  bytes: number,
+): Digester {
+  return {
+    update(chunk) {
+      stream.update(chunk)
+    },
+    digest: () => toBytes(stream.digest(), bytes),
+  }
+}
+
+/** MD5 for ETags and Content-MD5. */
+export function createMd5(): Digester {
+  return createHash('md5')
+}
+
+export function createSha256(): Digester {
+  return createHash('sha256')
+}
+
+export const checksums: Readonly<Record<ChecksumAlgorithm, AlgorithmRow>> = {
+  CRC32: {
+    header: 'x-amz-checksum-crc32',
+    element: 'ChecksumCRC32',
+    digestBytes: 4,
+    create: () => crcDigester(new Crc32(), 4),
+  },
+  CRC32C: {
+    header: 'x-amz-checksum-crc32c',
+    element: 'ChecksumCRC32C',
+    digestBytes: 4,
+    create: () => crcDigester(new Crc32c(), 4),
+  },
+  CRC64NVME: {
+    header: 'x-amz-checksum-crc64nvme',
+    element: 'ChecksumCRC64NVME',
+    digestBytes: 8,
+    create: () => crcDigester(new Crc64Nvme(), 8),
+  },
+  SHA1: {
+    header: 'x-amz-checksum-sha1',
+    element: 'ChecksumSHA1',
+    digestBytes: 20,
+    create: () => createHash('sha1'),
+  },
+  SHA256: {
+    header: 'x-amz-checksum-sha256',
+    element: 'ChecksumSHA256',
+    digestBytes: 32,
+    create: createSha256,
+  },
+}
+
+export const checksumAlgorithms = Object.keys(checksums) as readonly ChecksumAlgorithm[]
+
+/** What AWS computes and keeps when a client sends no checksum. */
+export const defaultAlgorithm: ChecksumAlgorithm = 'CRC64NVME'
+
+const headerPrefix = 'x-amz-checksum-'
+/** Begin with the prefix but are no digests. */
+const notDigests: ReadonlySet<string> = new Set([
+  'x-amz-checksum-algorithm',
+  'x-amz-checksum-mode',
+  'x-amz-checksum-type',
+])
+const byHeader = new Map(checksumAlgorithms.map((algorithm) => [checksums[algorithm].header, algorithm]))
+const laterAlgorithms: ReadonlySet<string> = new Set(['SHA512', 'MD5', 'XXHASH64', 'XXHASH3', 'XXHASH128'])
+
+/** Throws InvalidRequest for an unknown name, NotImplemented for one of the model that we do not have. */
+export function parseAlgorithm(name: string, header: string): ChecksumAlgorithm {
+  const upper = name.toUpperCase()
+  if (Object.hasOwn(checksums, upper)) return upper as ChecksumAlgorithm
+  if (laterAlgorithms.has(upper)) throw headerNotImplemented(header)
+  throw new S3Error(
+    'InvalidRequest',
+    'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
+  )
+}
+
+/** What a client announced about its body: `value` (base64) in a header, or undefined: it follows in the trailer. */
+export interface ClientChecksum {
+  readonly algorithm: ChecksumAlgorithm
+  readonly value: string | undefined
+}
+
+function invalidValue(header: string): S3Error {
+  return new S3Error('InvalidRequest', `Value for ${header} header is invalid.`)
+}
+
+/** Throws InvalidRequest unless `value` is base64 of a digest of this algorithm. */
+export function checkDigestText(algorithm: ChecksumAlgorithm, value: string): void {
+  const { header, digestBytes } = checksums[algorithm]
+  const bytes = Buffer.from(value, 'base64')
+  if (bytes.length !== digestBytes || bytes.toString('base64') !== value) throw invalidValue(header)
+}
+
+function announcedTrailer(headers: Headers): ChecksumAlgorithm | undefined {
+  const trailer = headers['x-amz-trailer']
+  if (trailer === undefined) return undefined
+  const names = trailer.split(',').map((name) => name.trim().toLowerCase())
+  const digests = names.filter((name) => name.startsWith(headerPrefix))
+  if (digests.length > 1) throw manyChecksums()
+  const [name] = digests
+  return name === undefined ? undefined : algorithmOfHeader(name)
+}
+
+function algorithmOfHeader(name: string): ChecksumAlgorithm {
+  return byHeader.get(name) ?? parseAlgorithm(name.slice(headerPrefix.length), name)
+}
+
+function manyChecksums(): S3Error {
+  return new S3Error(
+    'InvalidRequest',
+    'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
+  )
+}
+
+/** The one checksum that a client sends with a body, or undefined. Throws InvalidRequest for several or malformed ones. */
+export function clientChecksum(headers: Headers): ClientChecksum | undefined {
+  let found: ClientChecksum | undefined
+  for (const name in headers) {
+    if (!name.startsWith(headerPrefix) || notDigests.has(name)) continue
+    if (found !== undefined) throw manyChecksums()
+    const algorithm = algorithmOfHeader(name)
+    const value = headers[name] ?? ''
+    checkDigestText(algorithm, value)
+    found = { algorithm, value }
+  }
+  const trailing = announcedTrailer(headers)
+  if (trailing !== undefined) {
+    if (found !== undefined) throw manyChecksums()
+    found = { algorithm: trailing, value: undefined }
+  }
+  const named = headers['x-amz-sdk-checksum-algorithm']
+  if (named === undefined) return found
+  const algorithm = parseAlgorithm(named, 'x-amz-sdk-checksum-algorithm')
+  if (found === undefined) {
+    throw new S3Error(
+      'InvalidRequest',
+      'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.',
+    )
+  }
+  if (found.algorithm !== algorithm) {
+    throw new S3Error('InvalidRequest', 'Value for x-amz-sdk-checksum-algorithm header is invalid.')
+  }
+  return found
+}
+
+/** As it stands in headers and XML: composite ones name the number of parts. */
+export function checksumText(checksum: Checksum, parts: number): string {
+  return checksum.type === 'COMPOSITE' ? `${checksum.value}-${parts}` : checksum.value
+}
+
+type MeasuredPart = Pick<Part, 'bytes' | 'checksum'>
+
+/**
+ * Checksum of an object from its parts' checksums, which must all be of `algorithm`; undefined when one is missing.
+ * Source: AWS, "Checking object integrity": COMPOSITE is the digest of the parts' digests in order.
+ */
+export function combineParts(
+  algorithm: ChecksumAlgorithm,
+  type: Checksum['type'],
+  parts: readonly MeasuredPart[],
+): Checksum | undefined {
+  const digests: Buffer[] = []
+  for (const { checksum } of parts) {
+    if (checksum?.algorithm !== algorithm) return undefined
+    digests.push(Buffer.from(checksum.value, 'base64'))
+  }
+  if (type === 'FULL_OBJECT') {
+    if (!isCrc(algorithm)) throw new Error(`${algorithm} of a whole does not follow from its parts`)
+    const lengths = parts.map((part) => part.bytes)
+    return { algorithm, type, value: combineCrc(algorithm, digests, lengths).toString('base64') }
+  }
+  const digester = checksums[algorithm].create()
+  for (const digest of digests) digester.update(digest)
+  return { algorithm, type, value: digester.digest().toString('base64') }
+}

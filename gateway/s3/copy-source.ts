@@ -1,0 +1,105 @@
+/**
+ * The source of a copy: the header that names it, its conditions, and its bytes as a body for the store.
+ */
+import type { ChecksumAlgorithm } from '../../node/core/catalog-types.ts'
+import type { BodyDigests, BodySource, ByteRange, StoredObject } from '../object/object-store.ts'
+import type { BucketContext, S3Request } from '../operation.ts'
+import { checksums, createMd5 } from './checksum.ts'
+import { checkRead, preconditionFailed, type ReadConditions, readConditions } from './conditions.ts'
+import { invalidArgument, S3Error } from './errors.ts'
+import { checkKey } from './names.ts'
+
+const header = 'x-amz-copy-source'
+
+export interface CopySource {
+  readonly bucketName: string
+  readonly key: string
+  readonly conditions: ReadConditions
+  readonly expectedOwner: string | undefined
+}
+
+function invalidSource(text: string): S3Error {
+  return invalidArgument(
+    header,
+    text,
+    'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
+  )
+}
+
+/** `[/]bucket/key[?versionId=null]`, percent-encoded UTF-8. Throws InvalidArgument. */
+export function decodeCopySource(request: S3Request): CopySource {
+  const text = request.headers[header] ?? ''
+  // Any other question mark belongs to a key that was not encoded.
+  const [path = '', version] = text.split('?versionId=', 2)
+  if (version !== undefined && version !== 'null') {
+    throw invalidArgument(header, text, 'Invalid version id specified')
+  }
+  let decoded: string
+  try {
+    // Some clients leave UTF-8 as it is; escapes and bytes both end up as the key's text.
+    decoded = decodeURIComponent(Buffer.from(path, 'latin1').toString('utf8'))
+  } catch (error) {
+    throw new S3Error('InvalidArgument', 'The copy source is not encoded as a URL', { cause: error })
+  }
+  const plain = decoded.startsWith('/') ? decoded.slice(1) : decoded
+  const slash = plain.indexOf('/')
+  const key = plain.slice(slash + 1)
+  if (slash <= 0 || key === '') throw invalidSource(text)
+  checkKey(key)
+  return {
+    bucketName: plain.slice(0, slash),
+    key,
+    conditions: readConditions(request.headers, 'x-amz-copy-source-'),
+    expectedOwner: request.headers['x-amz-source-expected-bucket-owner'],
+  }
+}
+
+/** Finds the source, if this user may read it. Throws NoSuchBucket, AccessDenied, NoSuchKey, PreconditionFailed. */
+export async function findCopySource(source: CopySource, context: BucketContext): Promise<StoredObject> {
+  const bucket = await context.otherBucket(source.bucketName, 's3:GetObject')
+  if (source.expectedOwner !== undefined && source.expectedOwner !== bucket.ownerId) {
+    throw new S3Error('AccessDenied')
+  }
+  const object = await context.store.findObject({ bucket, key: source.key, expect: 'all' }, context.call)
+  if (object === undefined) throw new S3Error('NoSuchKey', undefined, { details: { Key: source.key } })
+  // A copy has no 304: whatever does not hold is a failed precondition.
+  if (checkRead(source.conditions, object.version) !== 'holds')
+    throw preconditionFailed('x-amz-copy-source-if-*')
+  return object
+}
+
+export interface CopyBodyOptions {
+  readonly object: StoredObject
+  /** Undefined: all of it. */
+  readonly range: ByteRange | undefined
+  readonly algorithm: ChecksumAlgorithm
+  readonly bytesMax: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** Stored bytes read again as a body: its digests are computed anew, nothing is taken on trust. Throws InvalidRequest when too large. */
+export function createCopyBody({ object, range, algorithm, bytesMax, signal }: CopyBodyOptions): BodySource {
+  const bytes = range === undefined ? object.version.bytes : range.lastByte - range.firstByte + 1
+  if (bytes > bytesMax) {
+    throw new S3Error(
+      'InvalidRequest',
+      `The specified copy source is larger than the maximum allowable size for a copy source: ${bytesMax}`,
+    )
+  }
+  const md5 = createMd5()
+  const digester = checksums[algorithm].create()
+  async function* read(): AsyncGenerator<Buffer> {
+    if (bytes === 0) return
+    const whole = range ?? { firstByte: 0, lastByte: bytes - 1 }
+    for await (const chunk of object.read(whole, signal === undefined ? {} : { signal })) {
+      md5.update(chunk)
+      digester.update(chunk)
+      yield chunk
+    }
+  }
+  const finish = async (): Promise<BodyDigests> => ({
+    md5: md5.digest().toString('hex'),
+    checksum: { algorithm, type: 'FULL_OBJECT', value: digester.digest().toString('base64') },
+  })
+  return { bytes, chunks: read(), finish }
+}

@@ -1,0 +1,142 @@
+/**
+ * Headers of objects: what a client says about an object on writes, and what it gets back on reads.
+ *
+ * Invariant: a header that would change what is stored and that we do not implement is refused with NotImplemented,
+ * never dropped. Header text is kept as it came on the wire (one character a byte, latin1), so that the bytes that a
+ * client sent are the bytes that it gets back, whatever their encoding.
+ */
+import type { ObjectMetadata } from '../../node/core/catalog-types.ts'
+import { gatewayLimits } from '../limits.ts'
+import { headerNotImplemented, invalidArgument, S3Error } from './errors.ts'
+
+/** Lower-case names; duplicates joined, as node does. */
+export type Headers = Readonly<Record<string, string | undefined>>
+
+/** Names of system metadata that are kept and given back. */
+const systemNames = [
+  'cache-control',
+  'content-disposition',
+  'content-language',
+  'content-type',
+  'expires',
+] as const
+
+const metaPrefix = 'x-amz-meta-'
+const defaultContentType = 'binary/octet-stream'
+
+/** Headers that ask for more than a plain private object in the only storage class; the values listed ask for just that. */
+const restricted: Readonly<Record<string, readonly string[]>> = {
+  'x-amz-acl': ['private', 'bucket-owner-full-control'],
+  'x-amz-bucket-namespace': ['global'],
+  'x-amz-bucket-object-lock-enabled': ['false'],
+  'x-amz-object-lock-legal-hold': ['OFF'],
+  'x-amz-object-lock-mode': [],
+  'x-amz-object-lock-retain-until-date': [],
+  'x-amz-object-ownership': ['BucketOwnerEnforced'],
+  'x-amz-server-side-encryption': ['AES256'],
+  'x-amz-server-side-encryption-aws-kms-key-id': [],
+  'x-amz-server-side-encryption-bucket-key-enabled': ['false'],
+  'x-amz-server-side-encryption-context': [],
+  'x-amz-storage-class': ['STANDARD'],
+  'x-amz-tagging': [''],
+  'x-amz-website-redirect-location': [],
+  'x-amz-write-offset-bytes': [],
+  'x-amz-if-match-last-modified-time': [],
+  'x-amz-if-match-size': [],
+}
+const restrictedPrefixes = [
+  'x-amz-grant-',
+  'x-amz-server-side-encryption-customer-',
+  'x-amz-copy-source-server-side-encryption-customer-',
+]
+
+/** Throws NotImplemented for a header that must not be ignored on a write. */
+export function refuseUnimplemented(headers: Headers): void {
+  for (const name in headers) {
+    if (!name.startsWith('x-amz-')) continue
+    const allowed = restricted[name]
+    const refused =
+      allowed === undefined
+        ? restrictedPrefixes.some((prefix) => name.startsWith(prefix))
+        : !allowed.includes(headers[name] ?? '')
+    if (refused) throw headerNotImplemented(name)
+  }
+}
+
+/** SSE-C headers on reads: we hold no such object, and answering in clear would be a lie. Throws NotImplemented. */
+export function refuseCustomerKeys(headers: Headers): void {
+  for (const name in headers) {
+    if (name.startsWith('x-amz-server-side-encryption-customer-')) throw headerNotImplemented(name)
+  }
+}
+
+/** `aws-chunked` describes the transfer, not the object. Undefined when nothing else is left. */
+export function storedContentEncoding(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined
+  const left = header
+    .split(',')
+    .map((coding) => coding.trim())
+    .filter((coding) => coding !== '' && coding.toLowerCase() !== 'aws-chunked')
+  return left.length === 0 ? undefined : left.join(', ')
+}
+
+/** Throws MetadataTooLarge over 2 KiB of user metadata. */
+export function decodeMetadata(headers: Headers): ObjectMetadata {
+  const system: Record<string, string> = {}
+  for (const name of systemNames) {
+    const value = headers[name]
+    if (value !== undefined && value !== '') system[name] = value
+  }
+  system['content-type'] ??= defaultContentType
+  const encoding = storedContentEncoding(headers['content-encoding'])
+  if (encoding !== undefined) system['content-encoding'] = encoding
+  return { system, user: decodeUserMetadata(headers) }
+}
+
+function decodeUserMetadata(headers: Headers): Record<string, string> {
+  const user: Record<string, string> = {}
+  let bytes = 0
+  for (const name in headers) {
+    if (!name.startsWith(metaPrefix)) continue
+    const value = headers[name] ?? ''
+    const short = name.slice(metaPrefix.length)
+    bytes += short.length + value.length
+    user[short] = value
+  }
+  if (bytes > gatewayLimits.userMetadataBytesMax) {
+    throw new S3Error('MetadataTooLarge', undefined, {
+      details: { Size: bytes, MaxSizeAllowed: gatewayLimits.userMetadataBytesMax },
+    })
+  }
+  return user
+}
+
+/** Adds an object's metadata to the headers of a read. */
+export function encodeMetadata(metadata: ObjectMetadata, headers: Record<string, string>): void {
+  for (const name in metadata.system) headers[name] = metadata.system[name] ?? ''
+  for (const name in metadata.user) headers[metaPrefix + name] = metadata.user[name] ?? ''
+}
+
+const overrides: readonly (readonly [query: string, header: string])[] = [
+  ['response-cache-control', 'cache-control'],
+  ['response-content-disposition', 'content-disposition'],
+  ['response-content-encoding', 'content-encoding'],
+  ['response-content-language', 'content-language'],
+  ['response-content-type', 'content-type'],
+  ['response-expires', 'expires'],
+]
+
+/** The `response-*` queries as headers. Throws InvalidArgument for values that cannot stand in a header. */
+export function decodeOverrides(query: (name: string) => string | undefined): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [from, to] of overrides) {
+    const value = query(from)
+    if (value === undefined || value === '') continue
+    const bytes = Buffer.from(value, 'utf8').toString('latin1')
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(bytes)) {
+      throw invalidArgument(from, value, 'The value cannot be sent in a response header')
+    }
+    headers[to] = bytes
+  }
+  return headers
+}

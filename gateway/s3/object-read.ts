@@ -1,0 +1,153 @@
+/**
+ * What GetObject and HeadObject share: which bytes are asked, whether the conditions hold, and the headers of the answer.
+ */
+import type { Checksum, Extent, Version } from '../../node/core/catalog-types.ts'
+import type { ByteRange, StoredObject } from '../object/object-store.ts'
+import type { BucketContext, S3Request } from '../operation.ts'
+import { checksums, checksumText } from './checksum.ts'
+import { checkRead, preconditionFailed, type ReadConditions, readConditions } from './conditions.ts'
+import { httpDate } from './dates.ts'
+import { S3Error } from './errors.ts'
+import { decodeOverrides, encodeMetadata, refuseCustomerKeys } from './headers.ts'
+import { checkVersionId, parsePartNumber } from './names.ts'
+import { contentRange, parseRange, type RangeRequest, resolveRange } from './range.ts'
+
+export interface ObjectReadInput {
+  readonly key: string
+  readonly range: RangeRequest | undefined
+  readonly partNumber: number | undefined
+  readonly conditions: ReadConditions
+  readonly overrides: Readonly<Record<string, string>>
+  readonly withChecksum: boolean
+}
+
+/** Throws InvalidArgument, InvalidRequest, NotImplemented. */
+export function decodeObjectRead(request: S3Request): ObjectReadInput {
+  checkVersionId(request.param('versionId'))
+  refuseCustomerKeys(request.headers)
+  const part = request.param('partNumber')
+  const range = request.headers.range
+  if (part !== undefined && range !== undefined) {
+    throw new S3Error('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter')
+  }
+  return {
+    key: request.key,
+    range: parseRange(range),
+    partNumber: part === undefined ? undefined : parsePartNumber(part),
+    conditions: readConditions(request.headers),
+    overrides: decodeOverrides((name) => request.param(name)),
+    withChecksum: request.headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED',
+  }
+}
+
+/** What a read found, and the bytes of it that were asked for; `range` undefined: all. */
+export interface ObjectRead {
+  readonly object: StoredObject
+  readonly range: ByteRange | undefined
+  readonly bytes: number
+  readonly headers: Record<string, string>
+}
+
+/** Throws NoSuchKey, PreconditionFailed, NotModified, InvalidRange, InvalidPartNumber. */
+export async function readObject(
+  input: ObjectReadInput,
+  context: BucketContext,
+  wants: 'headers' | 'bytes',
+): Promise<ObjectRead> {
+  const object = await context.store.findObject(
+    {
+      bucket: context.bucket,
+      key: input.key,
+      expect: wants === 'headers' ? 'nothing' : expectation(input.range),
+    },
+    context.call,
+  )
+  if (object === undefined) throw new S3Error('NoSuchKey')
+  const { version } = object
+  checkConditions(input.conditions, version)
+  const headers = objectHeaders(version)
+  Object.assign(headers, input.overrides)
+  const part = input.partNumber === undefined ? undefined : findPart(version, input.partNumber)
+  const range =
+    part?.range ?? (input.range === undefined ? undefined : resolveRange(input.range, version.bytes))
+  if (range !== undefined) headers['content-range'] = contentRange(range, version.bytes)
+  if (part?.count !== undefined) headers['x-amz-mp-parts-count'] = String(part.count)
+  if (input.withChecksum) addChecksum(headers, version, { part, partial: range !== undefined })
+  const bytes = range === undefined ? version.bytes : range.lastByte - range.firstByte + 1
+  headers['content-length'] = String(bytes)
+  return { object, range, bytes, headers }
+}
+
+function expectation(range: RangeRequest | undefined): 'all' | ByteRange {
+  if (range?.kind !== 'from' || range.last === undefined) return 'all'
+  return { firstByte: range.first, lastByte: range.last }
+}
+
+function checkConditions(conditions: ReadConditions, version: Version): void {
+  const verdict = checkRead(conditions, version)
+  if (verdict === 'failed') {
+    throw preconditionFailed(conditions.ifMatch === undefined ? 'If-Unmodified-Since' : 'If-Match')
+  }
+  if (verdict === 'not-modified') {
+    throw new S3Error('NotModified', undefined, {
+      headers: { etag: `"${version.etag}"`, 'last-modified': httpDate(version.modifiedMs) },
+    })
+  }
+}
+
+function objectHeaders(version: Version): Record<string, string> {
+  const headers: Record<string, string> = {
+    'accept-ranges': 'bytes',
+    'last-modified': httpDate(version.modifiedMs),
+    etag: `"${version.etag}"`,
+    'x-amz-server-side-encryption': 'AES256',
+  }
+  encodeMetadata(version.metadata, headers)
+  return headers
+}
+
+interface FoundPart {
+  readonly range: ByteRange | undefined
+  /** Undefined for objects that were not uploaded in parts. */
+  readonly count: number | undefined
+  readonly extent: Extent | undefined
+}
+
+/** The bytes of one part; an object that was put whole is its own part 1. Throws InvalidPartNumber. */
+function findPart(version: Version, partNumber: number): FoundPart {
+  const whole = version.bytes === 0 ? undefined : { firstByte: 0, lastByte: version.bytes - 1 }
+  const numbers = new Set<number>()
+  let firstByte = -1
+  let lastByte = -1
+  let position = 0
+  let found: Extent | undefined
+  for (const extent of version.extents) {
+    if (extent.partNumber !== undefined) numbers.add(extent.partNumber)
+    if (extent.partNumber === partNumber) {
+      if (firstByte < 0) firstByte = position
+      lastByte = position + extent.bytes - 1
+      found = extent
+    }
+    position += extent.bytes
+  }
+  if (numbers.size === 0 && partNumber === 1) return { range: whole, count: undefined, extent: undefined }
+  if (found === undefined) {
+    throw new S3Error('InvalidPartNumber', undefined, {
+      details: { PartNumberRequested: partNumber, ActualPartCount: Math.max(1, numbers.size) },
+    })
+  }
+  const range = lastByte < firstByte ? undefined : { firstByte, lastByte }
+  return { range, count: numbers.size, extent: found }
+}
+
+function addChecksum(
+  headers: Record<string, string>,
+  version: Version,
+  { part, partial }: { part: FoundPart | undefined; partial: boolean },
+): void {
+  const checksum: Checksum | undefined = part?.extent?.checksum ?? (partial ? undefined : version.checksum)
+  if (checksum === undefined) return
+  const parts = new Set(version.extents.map((extent) => extent.partNumber)).size
+  headers[checksums[checksum.algorithm].header] = checksumText(checksum, parts)
+  headers['x-amz-checksum-type'] = checksum.type
+}

@@ -1,0 +1,53 @@
+/**
+ * From anything thrown to the error that the client sees: the only place that knows both tables.
+ * What is not in the table below is a bug or a storage fault and becomes InternalError; its text stays inside.
+ */
+import { ClusterError, type ClusterErrorCode } from '../../node/errors.ts'
+import { gatewayLimits } from '../limits.ts'
+import { S3Error, type S3ErrorCode } from './errors.ts'
+
+const table: Record<ClusterErrorCode, S3ErrorCode> = {
+  NotLeader: 'ServiceUnavailable',
+  GroupUnavailable: 'ServiceUnavailable',
+  Overloaded: 'SlowDown',
+  Timeout: 'ServiceUnavailable',
+  PeerUnreachable: 'ServiceUnavailable',
+  WriteQuorumUnavailable: 'ServiceUnavailable',
+  ReadQuorumUnavailable: 'ServiceUnavailable',
+  NoSpace: 'ServiceUnavailable',
+  ShardNotFound: 'InternalError',
+  ShardCorrupt: 'InternalError',
+  GenerationMismatch: 'InternalError',
+  NotAdmitted: 'InternalError',
+  Forbidden: 'InternalError',
+  BadMessage: 'InternalError',
+  BadStatement: 'InternalError',
+  NoSuchBucket: 'NoSuchBucket',
+  BucketExists: 'BucketAlreadyExists',
+  BucketNotEmpty: 'BucketNotEmpty',
+  TooManyBuckets: 'TooManyBuckets',
+  NoSuchObject: 'NoSuchKey',
+  NoSuchUpload: 'NoSuchUpload',
+  InvalidPart: 'InvalidPart',
+  InvalidPartOrder: 'InvalidPartOrder',
+  PartTooSmall: 'EntityTooSmall',
+  PreconditionFailed: 'PreconditionFailed',
+  ConditionalConflict: 'ConditionalRequestConflict',
+  // Fenced by garbage collection before it was committed: the client sends it again.
+  VersionAbandoned: 'ServiceUnavailable',
+  StaleBucket: 'OperationAborted',
+  DecryptionFailed: 'InternalError',
+  Internal: 'InternalError',
+}
+
+/** Never throws. 503 answers carry Retry-After. */
+export function toS3Error(thrown: unknown): S3Error {
+  if (thrown instanceof S3Error) return thrown
+  if (!(thrown instanceof ClusterError)) return new S3Error('InternalError', undefined, { cause: thrown })
+  const code = table[thrown.code]
+  const headers: Record<string, string> =
+    code === 'ServiceUnavailable' || code === 'SlowDown'
+      ? { 'retry-after': String(gatewayLimits.retryAfterSeconds) }
+      : {}
+  return new S3Error(code, undefined, { cause: thrown, headers })
+}

@@ -1,0 +1,83 @@
+/**
+ * A bucket within one catalog group: open, or closed (empty; neither read nor written).
+ *
+ * Invariants: the counts are those of the rows, so closing knows that the group is empty without looking; the attempt
+ * of a row never falls, so an opening or closing that comes late changes nothing (decision 0181). Closed rows stay for
+ * good. The registry decides which buckets exist and counts the attempts.
+ *
+ * Reads are refused too when a bucket is closed: a gateway that still has a deleted bucket's id in its cache must look
+ * the name up again, not report that the objects of the bucket's successor do not exist.
+ */
+import { ClusterError } from '../errors.ts'
+import { type BucketRow, rowKeys } from './catalog-rows.ts'
+import type { RowChanges } from './row-changes.ts'
+
+interface BucketChange {
+  readonly bucketId: string
+  readonly attempt: number
+}
+
+/** Opens a bucket that is new here or closed. Refuses with StaleBucket (details: state, attempt) when the attempt is old. */
+export function openBucket(changes: RowChanges, { bucketId, attempt }: BucketChange): Record<string, never> {
+  const row = bucketAt(changes, { bucketId, attempt })
+  changes.put(rowKeys.bucket(bucketId), { ...row, state: 'open', attempt } satisfies BucketRow)
+  return {}
+}
+
+/**
+ * Closes a bucket, also one that never opened here.
+ * Refuses with BucketNotEmpty (details: objectCount, uploadCount), or StaleBucket when the attempt is old.
+ */
+export function closeBucket(changes: RowChanges, { bucketId, attempt }: BucketChange): Record<string, never> {
+  const row = bucketAt(changes, { bucketId, attempt })
+  const { objectCount, uploadCount } = row
+  if (objectCount > 0 || uploadCount > 0) {
+    throw new ClusterError('BucketNotEmpty', 'the bucket has objects or uploads', {
+      details: { bucketId, objectCount, uploadCount },
+    })
+  }
+  changes.put(rowKeys.bucket(bucketId), { ...row, state: 'closed', attempt } satisfies BucketRow)
+  return {}
+}
+
+/** Refuses with NoSuchBucket when the bucket is unknown here, with StaleBucket when it is closed. */
+export function requireOpen(row: BucketRow | undefined, bucketId: string): BucketRow {
+  if (row === undefined) {
+    throw new ClusterError('NoSuchBucket', 'this group does not know the bucket', { details: { bucketId } })
+  }
+  if (row.state !== 'open') throw stale(bucketId, row)
+  return row
+}
+
+/** `requireOpen` for commands. */
+export function requireOpenBucket(changes: RowChanges, bucketId: string): BucketRow {
+  return requireOpen(changes.get<BucketRow>(rowKeys.bucket(bucketId)), bucketId)
+}
+
+/** Keeps the counts when rows of objects or uploads come and go. */
+export function countInBucket(
+  changes: RowChanges,
+  bucketId: string,
+  delta: { objects?: number; uploads?: number },
+): void {
+  const row = requireOpenBucket(changes, bucketId)
+  changes.put(rowKeys.bucket(bucketId), {
+    ...row,
+    objectCount: row.objectCount + (delta.objects ?? 0),
+    uploadCount: row.uploadCount + (delta.uploads ?? 0),
+  } satisfies BucketRow)
+}
+
+/** The row, or that of a bucket which is new here. Throws StaleBucket when it has seen a higher attempt. */
+function bucketAt(changes: RowChanges, { bucketId, attempt }: BucketChange): BucketRow {
+  const row = changes.get<BucketRow>(rowKeys.bucket(bucketId))
+  if (row === undefined) return { state: 'closed', attempt, objectCount: 0, uploadCount: 0 }
+  if (row.attempt > attempt) throw stale(bucketId, row)
+  return row
+}
+
+function stale(bucketId: string, { state, attempt }: BucketRow): ClusterError {
+  return new ClusterError('StaleBucket', `the bucket is ${state} in this group since attempt ${attempt}`, {
+    details: { bucketId, state, attempt },
+  })
+}

@@ -1,0 +1,89 @@
+/**
+ * The catalog's state machine: one of several replicated groups that decide about objects, versions and uploads.
+ *
+ * Owns the dispatch of commands, and that an error leaves no change. What each command means is in catalog-buckets,
+ * catalog-versions, catalog-uploads and catalog-blobs; rows in catalog-rows; reads in catalog-queries. Which group a
+ * key belongs to is in slots.ts, and is the caller's duty: a group takes what it is given.
+ */
+import { ClusterError } from '../errors.ts'
+import { prefixEnd } from './byte-order.ts'
+import { abandonBlobs, forgetFences, forgetGarbage, relocateShard } from './catalog-blobs.ts'
+import { closeBucket, openBucket } from './catalog-buckets.ts'
+import { wrongWithCommand } from './catalog-check.ts'
+import { type PartRow, rowKeys, type UploadName } from './catalog-rows.ts'
+import type { CatalogCommand, CatalogReplies, Part } from './catalog-types.ts'
+import { abortUpload, completeUpload, createUpload, putPart } from './catalog-uploads.ts'
+import { deleteObject, putVersion } from './catalog-versions.ts'
+import { invariant } from './invariant.ts'
+import { RowChanges } from './row-changes.ts'
+import { decodeRow } from './row-codec.ts'
+import type { Row, RowRange } from './rows.ts'
+import { kindOf } from './shape.ts'
+import { type ApplyInput, type ApplyOutput, errorReply, type StateMachine } from './state-machine.ts'
+
+/** The state machine; it has no state of its own, all is in the rows. */
+export const catalog: StateMachine = { scansOf, apply }
+
+/** The parts of an upload that is completed or aborted. */
+function scansOf(command: unknown): readonly RowRange[] {
+  const kind = kindOf(command)
+  if (kind !== 'complete-upload' && kind !== 'abort-upload') return []
+  if (wrongWithCommand(command) !== undefined) return []
+  const prefix = rowKeys.partsOf(command as UploadName)
+  return [{ gte: prefix, lt: prefixEnd(prefix) }]
+}
+
+function apply(input: ApplyInput): ApplyOutput {
+  const wrong = wrongWithCommand(input.command)
+  if (wrong !== undefined) {
+    return { reply: errorReply(new ClusterError('BadMessage', `catalog command${wrong}`)), mutations: [] }
+  }
+  const changes = new RowChanges(input.rows)
+  try {
+    const reply = run(changes, input.command as CatalogCommand, input.scanned)
+    return { reply, mutations: changes.mutations() }
+  } catch (error) {
+    if (!(error instanceof ClusterError)) throw error
+    return { reply: errorReply(error), mutations: [] }
+  }
+}
+
+function run(
+  changes: RowChanges,
+  command: CatalogCommand,
+  scanned: ApplyInput['scanned'],
+): CatalogReplies[CatalogCommand['kind']] {
+  switch (command.kind) {
+    case 'open-bucket':
+      return openBucket(changes, command)
+    case 'close-bucket':
+      return closeBucket(changes, command)
+    case 'put-version':
+      return putVersion(changes, command)
+    case 'delete-object':
+      return deleteObject(changes, command)
+    case 'create-upload':
+      return createUpload(changes, command)
+    case 'put-part':
+      return putPart(changes, command)
+    case 'complete-upload':
+      return completeUpload(changes, command, partsIn(scanned))
+    case 'abort-upload':
+      return abortUpload(changes, command, partsIn(scanned))
+    case 'relocate-shard':
+      return relocateShard(changes, command)
+    case 'abandon-blobs':
+      return abandonBlobs(changes, command)
+    case 'forget-garbage':
+      return forgetGarbage(changes, command)
+    case 'forget-fences':
+      return forgetFences(changes, command)
+  }
+}
+
+/** Without the scan, an upload would end and leave its parts behind: the host must have made it. */
+function partsIn(scanned: readonly (readonly Row[])[]): Part[] {
+  const [rows] = scanned
+  invariant(rows !== undefined, 'the host scans the ranges of scansOf')
+  return rows.map((row) => decodeRow<PartRow>(row.value).part)
+}

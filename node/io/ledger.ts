@@ -1,0 +1,357 @@
+/**
+ * The journals of a node: one multi-signer hypercore per link of a group's chain, in one corestore directory.
+ *
+ * Invariant: a block is appended only together with a multi-signature of a majority of the manifest's signers over
+ * the tree that it makes; hypercore checks that again. This node's key never signs by itself here: the service
+ * makes durable what it signs first. hypercore does not fsync: everything here is derived from the Raft log and
+ * may fall back to an older co-signed head after a power loss, up to the last `flush`.
+ * Leaves to others: what is signed when (services/journal-*.ts), replication streams (swarm), verifying offline.
+ */
+import { mkdir } from 'node:fs/promises'
+import type { Duplex } from 'node:stream'
+import Corestore from 'corestore'
+import Hypercore, { type Manifest } from 'hypercore'
+import crypto from 'hypercore-crypto'
+import { type JournalHead, type JournalManifest, majority } from '../core/journal.ts'
+import {
+  decodeBatchHead,
+  decodeUserData,
+  encodeBody,
+  encodeUserData,
+  fromHex,
+  toHex,
+} from '../core/journal-block.ts'
+import type { Journal, JournalLedger, SealedBatch } from '../core/journal-ledger.ts'
+import { ClusterError } from '../errors.ts'
+import { JournalCipher, sealBatch } from './ledger-cipher.ts'
+import {
+  appendToRoots,
+  certificateFault,
+  encodeCertificate,
+  signable,
+  treeHash,
+  verifySignature,
+} from './ledger-tree.ts'
+
+export const ledgerLimits = {
+  /** Journals of a group that stay open besides the newest: followers catch up on closed ones. */
+  openJournalsMax: 64,
+  /** Wait for a single missing block from a peer. */
+  fetchTimeoutMs: 5_000,
+  /** How long a catching-up journal waits for bodies once it has all heads: erased ones never come. */
+  bodiesTimeoutMs: 2_000,
+  /** How often a catching-up journal asks its peers again for a newer head. */
+  catchUpPollMs: 50,
+} as const
+
+/** The journal key pair of this process: `KeyPair` of io/identity.ts. */
+export interface JournalSigner {
+  /** Raw public key, hex. */
+  readonly publicKey: string
+  /** Ed25519 signature in hex. */
+  sign(bytes: Uint8Array): string
+}
+
+export class Ledger implements JournalLedger {
+  readonly publicKey: string
+  readonly #store: Corestore
+  readonly #signer: JournalSigner
+  readonly #ownerKey: Uint8Array
+  readonly #open = new Map<string, Promise<StoredJournal>>()
+  readonly #watchers = new Set<(journal: StoredJournal) => void>()
+  #flushing: Promise<void> | undefined
+
+  private constructor(store: Corestore, signer: JournalSigner, ownerKey: Uint8Array) {
+    this.#store = store
+    this.#signer = signer
+    this.#ownerKey = ownerKey
+    this.publicKey = signer.publicKey
+  }
+
+  /**
+   * Opens (or creates) the ledger of a node.
+   *
+   * @param directory owned by this process alone; hypercore locks it
+   * @param ownerKey 32 bytes, config `journalKey` of the data's owner, the same on all replicas of its groups
+   */
+  static async open(
+    directory: string,
+    keys: { signer: JournalSigner; ownerKey: Uint8Array },
+  ): Promise<Ledger> {
+    await mkdir(directory, { recursive: true })
+    // hypercore refuses directories that were moved or restored, lest a single writer forks. Ours cannot: what was
+    // signed is known to the rows, and RocksDB's own lock keeps a second process out.
+    const store = new Corestore(directory, { allowBackup: true })
+    await store.ready()
+    return new Ledger(store, keys.signer, keys.ownerKey)
+  }
+
+  keyOf(manifest: JournalManifest): string {
+    return journalKeyOf(manifest)
+  }
+
+  async open(manifest: JournalManifest): Promise<StoredJournal> {
+    const key = journalKeyOf(manifest)
+    const known = this.#open.get(key)
+    if (known !== undefined) return known
+    const opening = this.#openJournal(key, manifest)
+    this.#open.set(key, opening)
+    opening.catch(() => this.#open.delete(key))
+    await this.#closeOldest()
+    return opening
+  }
+
+  async find(key: string): Promise<StoredJournal | undefined> {
+    const auth = await this.#store.getAuth(crypto.discoveryKey(fromHex(key, 32)))
+    const manifest = auth === null ? undefined : fromHypercoreManifest(auth.manifest)
+    return manifest === undefined ? undefined : this.open(manifest)
+  }
+
+  /** Every journal on disk: key and manifest. Cores that are not journals are passed over. */
+  async *list(): AsyncGenerator<{ key: string; manifest: JournalManifest }> {
+    for await (const discoveryKey of this.#store.list()) {
+      const auth = await this.#store.getAuth(discoveryKey)
+      const manifest = auth === null ? undefined : fromHypercoreManifest(auth.manifest)
+      if (auth !== null && manifest !== undefined) yield { key: toHex(auth.key), manifest }
+    }
+  }
+
+  /** Calls `run` for every journal that grows; returns how to stop that. */
+  onGrowth(run: (journal: StoredJournal) => void): () => void {
+    this.#watchers.add(run)
+    return () => this.#watchers.delete(run)
+  }
+
+  /** Serves (and, while catching up, fetches) journals over a Noise connection. */
+  replicate(stream: Duplex): void {
+    this.#store.replicate(stream)
+  }
+
+  flush(): Promise<void> {
+    // Concurrent callers of one turn share a flush; a later caller needs one that starts after its append.
+    this.#flushing ??= Promise.resolve().then(() => {
+      this.#flushing = undefined
+      return this.#store.storage.db.flush()
+    })
+    return this.#flushing
+  }
+
+  async close(): Promise<void> {
+    this.#watchers.clear()
+    await this.#store.close()
+  }
+
+  async #openJournal(key: string, manifest: JournalManifest): Promise<StoredJournal> {
+    const core = this.#store.get({ manifest: toHypercoreManifest(manifest), active: false })
+    await core.ready()
+    // Replicas derive their blocks; only `catchUp` asks peers for them.
+    core.core.replicator.eagerUpgrade = false
+    core.on('append', () => {
+      for (const run of this.#watchers) run(journal)
+    })
+    const cipher = new JournalCipher(this.#ownerKey, key)
+    const journal = new StoredJournal(core, manifest, { cipher, signer: this.#signer })
+    return journal
+  }
+
+  async #closeOldest(): Promise<void> {
+    if (this.#open.size <= ledgerLimits.openJournalsMax) return
+    const oldest = this.#open.entries().next().value
+    if (oldest === undefined) return
+    this.#open.delete(oldest[0])
+    await (await oldest[1]).close()
+  }
+}
+
+/** One hypercore. See the interface for what the members mean. */
+export class StoredJournal implements Journal {
+  readonly key: string
+  readonly manifest: JournalManifest
+  readonly #core: Hypercore
+  readonly #cipher: JournalCipher
+  readonly #signer: JournalSigner
+  #last: { length: number; index: number } | undefined
+
+  constructor(
+    core: Hypercore,
+    manifest: JournalManifest,
+    tools: { cipher: JournalCipher; signer: JournalSigner },
+  ) {
+    this.#core = core
+    this.manifest = manifest
+    this.key = toHex(core.key)
+    this.#cipher = tools.cipher
+    this.#signer = tools.signer
+  }
+
+  get batches(): number {
+    return Math.floor(this.#core.length / 2)
+  }
+
+  async isComplete(): Promise<boolean> {
+    for (let batch = 0; batch < this.batches; batch += 1) {
+      if (!(await this.#core.has(2 * batch + 1))) return false
+    }
+    return true
+  }
+
+  async lastIndex(): Promise<number> {
+    const { batches } = this
+    if (batches === 0) return this.manifest.firstIndex - 1
+    if (this.#last?.length !== batches) {
+      this.#last = { length: batches, index: (await this.batchAt(batches - 1)).lastIndex }
+    }
+    return this.#last.index
+  }
+
+  async batchAt(batch: number): Promise<{ firstIndex: number; lastIndex: number }> {
+    // Only a journal that was fetched can lack a head, and then peers have it.
+    const block = await this.#core.get(2 * batch + 1, { timeout: ledgerLimits.fetchTimeoutMs })
+    if (block === null) throw new Error(`journal ${this.key.slice(0, 16)}: head of batch ${batch} is missing`)
+    const { firstIndex, lastIndex } = decodeBatchHead(block)
+    return { firstIndex, lastIndex }
+  }
+
+  head(): JournalHead {
+    return { length: this.#core.state.length, treeHash: toHex(treeHash(this.#core.state.roots)) }
+  }
+
+  certificate(): Uint8Array | undefined {
+    return this.#core.state.signature ?? undefined
+  }
+
+  seal(batch: number, firstIndex: number, events: readonly Uint8Array[]): SealedBatch {
+    const lastIndex = firstIndex + events.length - 1
+    const position = { batch, firstIndex, lastIndex }
+    const blocks = sealBatch(this.manifest, this.#cipher, position, { plaintext: encodeBody(events), events })
+    return { firstIndex, lastIndex, blocks }
+  }
+
+  headAfter(batches: readonly SealedBatch[]): JournalHead {
+    const { length, roots } = this.#core.state
+    const blocks = batches.flatMap((batch) => batch.blocks)
+    return { length: length + blocks.length, treeHash: toHex(treeHash(appendToRoots(roots, length, blocks))) }
+  }
+
+  sign(head: JournalHead): Uint8Array {
+    return fromHex(this.#signer.sign(signable(this.key, head)), 64)
+  }
+
+  verify(signer: number, head: JournalHead, signature: Uint8Array): boolean {
+    const publicKey = this.manifest.signers[signer]
+    return publicKey !== undefined && verifySignature(this.key, publicKey, head, signature)
+  }
+
+  assemble(signatures: readonly { signer: number; signature: Uint8Array }[]): Uint8Array {
+    return encodeCertificate(signatures.slice(0, this.manifest.quorum))
+  }
+
+  certificateFault(head: JournalHead, certificate: Uint8Array): string | undefined {
+    return certificateFault(this.key, this.manifest, head, certificate)
+  }
+
+  async append(batches: readonly SealedBatch[], certificate: Uint8Array): Promise<void> {
+    const length = this.batches + batches.length
+    const blocks = batches.flatMap((batch) => batch.blocks)
+    try {
+      await this.#core.append(blocks, { signature: certificate })
+    } catch (cause) {
+      if (!isInvalidSignature(cause)) throw cause
+      const fault = this.certificateFault(this.headAfter(batches), certificate)
+      throw new ClusterError('Forbidden', `journal: ${fault ?? 'invalid signature'}`, { cause })
+    }
+    const last = batches.at(-1)
+    if (last !== undefined) this.#last = { length, index: last.lastIndex }
+  }
+
+  async catchUp(batches: number, timeoutMs: number): Promise<void> {
+    const deadline = Date.now() + timeoutMs
+    this.#core.core.replicator.eagerUpgrade = true
+    this.#core.setActive(true)
+    // Bodies that were erased everywhere never come: complete means that all heads are here.
+    const range = this.#core.download({ start: 0, end: -1, linear: true })
+    try {
+      while (this.batches < batches || !(await this.isComplete())) {
+        if (Date.now() >= deadline) {
+          throw new ClusterError(
+            'Timeout',
+            `journal ${this.key.slice(0, 16)}: no peer has batch ${batches - 1}`,
+          )
+        }
+        await delay(ledgerLimits.catchUpPollMs)
+      }
+      const bodiesDeadline = Math.min(deadline, Date.now() + ledgerLimits.bodiesTimeoutMs)
+      while (Date.now() < bodiesDeadline && !(await this.#core.has(0, this.#core.length))) {
+        await delay(ledgerLimits.catchUpPollMs)
+      }
+    } finally {
+      range.destroy()
+      this.#core.setActive(false)
+      this.#core.core.replicator.eagerUpgrade = false
+    }
+  }
+
+  /**
+   * Clears the sealed body of a batch for a lawful erasure; its head, with the body's hash and the commitments,
+   * stays, and so does every hash of the tree. Not undone by anything on this node: peers must clear it too.
+   */
+  async eraseBody(batch: number): Promise<void> {
+    await this.#core.clear(2 * batch, 2 * batch + 1)
+  }
+
+  /** A stored block; undefined when it was erased or not fetched. */
+  async block(index: number): Promise<Uint8Array | undefined> {
+    return (await this.#core.get(index, { wait: false })) ?? undefined
+  }
+
+  close(): Promise<void> {
+    return this.#core.close()
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+function isInvalidSignature(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'INVALID_SIGNATURE'
+}
+
+/** The public key of the journal that a manifest defines. */
+export function journalKeyOf(manifest: JournalManifest): string {
+  return toHex(Hypercore.key(toHypercoreManifest(manifest)))
+}
+
+export function toHypercoreManifest(manifest: JournalManifest): Manifest {
+  const signers = manifest.signers.map((publicKey) => ({ publicKey: Buffer.from(fromHex(publicKey, 32)) }))
+  if (new Set(manifest.signers).size !== signers.length) {
+    throw new ClusterError('BadMessage', 'journal: a signer is named twice')
+  }
+  if (signers.length === 0 || manifest.quorum !== majority(signers.length)) {
+    throw new ClusterError(
+      'BadMessage',
+      `journal: quorum ${manifest.quorum} of ${signers.length} is no majority`,
+    )
+  }
+  return {
+    version: 2,
+    quorum: manifest.quorum,
+    signers,
+    userData: Buffer.from(encodeUserData(manifest)),
+  }
+}
+
+/** Reads a hypercore manifest back; undefined when it is not one of a journal in every respect. */
+export function fromHypercoreManifest(manifest: Manifest | null): JournalManifest | undefined {
+  if (!manifest?.userData || manifest.allowPatch || manifest.prologue || manifest.version !== 2)
+    return undefined
+  const signers = manifest.signers.map(({ publicKey }) => toHex(publicKey))
+  if (manifest.linked?.length || manifest.quorum !== majority(signers.length)) return undefined
+  if (new Set(signers).size !== signers.length) return undefined
+  try {
+    return { ...decodeUserData(manifest.userData), signers, quorum: manifest.quorum }
+  } catch {
+    // Another program's user data: not a journal of ours.
+    return undefined
+  }
+}

@@ -1,0 +1,38 @@
+/** minio-js; it uploads in parts from 64 MiB on. */
+import { Client, CopyConditions } from 'minio'
+import type { StockClient } from './stock-client.ts'
+
+export const minioJs: StockClient = {
+  name: 'minio-js',
+  unavailable: async () => undefined,
+  open: async ({ endpoint, accessKeyId, secretAccessKey }) => {
+    const { hostname, port } = new URL(endpoint)
+    const client = new Client({
+      endPoint: hostname,
+      port: Number(port),
+      useSSL: false,
+      accessKey: accessKeyId,
+      secretKey: secretAccessKey,
+    })
+    return {
+      makeBucket: (bucket) => client.makeBucket(bucket, 'eu-central-1'),
+      put: async (bucket, key, file) => void (await client.fPutObject(bucket, key, file)),
+      get: (bucket, key, file) => client.fGetObject(bucket, key, file),
+      range: async (bucket, key, first, last) => {
+        const stream = await client.getPartialObject(bucket, key, first, last - first + 1)
+        return Buffer.concat((await stream.toArray()) as Buffer[])
+      },
+      presign: (bucket, key) => client.presignedGetObject(bucket, key),
+      copy: async (bucket, from, to) => {
+        await client.copyObject(bucket, to, `/${bucket}/${encodeURIComponent(from)}`, new CopyConditions())
+      },
+      list: async (bucket) => {
+        const keys: string[] = []
+        for await (const item of client.listObjectsV2(bucket, '', true))
+          keys.push((item as { name: string }).name)
+        return keys
+      },
+      remove: (bucket, key) => client.removeObject(bucket, key),
+    }
+  },
+}

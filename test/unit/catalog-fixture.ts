@@ -1,0 +1,187 @@
+/** Builders of catalog commands, and a census of the rows that checks what must always hold. */
+import assert from 'node:assert/strict'
+import { catalog } from '../../node/core/catalog.ts'
+import type { ExtentsRow, ObjectRow, PartRow } from '../../node/core/catalog-rows.ts'
+import type { Blob, CatalogCommand, Extent, Part, Upload, Version } from '../../node/core/catalog-types.ts'
+import { decodeRow } from '../../node/core/row-codec.ts'
+import { Driver, type MemoryRows } from './row-fixture.ts'
+
+export const bucketId = 'b0c4e7'
+
+type Command<K extends CatalogCommand['kind']> = Extract<CatalogCommand, { kind: K }>
+
+/** A group in which the bucket is open. */
+export function openCatalog(): Driver {
+  const driver = new Driver(catalog)
+  driver.run({ kind: 'open-bucket', bucketId, attempt: 1 })
+  return driver
+}
+
+export function sharded(blobId: string): Blob {
+  return {
+    kind: 'sharded',
+    blobId,
+    bytes: 1000,
+    code: 'cauchy-gf16',
+    dataShards: 2,
+    parityShards: 1,
+    cellBytes: 512,
+    generation: 1,
+    holders: ['a-1', 'b-1', 'c-1'],
+  }
+}
+
+export function inline(blobId: string): Blob {
+  return { kind: 'inline', blobId, bytes: 3, data: Uint8Array.of(1, 2, 3) }
+}
+
+export const metadata = {
+  user: { 'recorded-at': '2026-01-01T00:00:00Z' },
+  system: { 'content-type': 'video/mp4' },
+}
+export const dataKey = { wrapping: `aes-256-gcm/${bucketId}`, bytes: Uint8Array.of(9, 8, 7) }
+
+export function version(versionId: string, key: string, extra: Partial<Version> = {}): Version {
+  return {
+    versionId,
+    key,
+    bytes: 0,
+    etag: `etag-${versionId}`,
+    modifiedMs: 1000,
+    ownerId: 'user-1',
+    metadata,
+    extents: [],
+    dataKey,
+    segmentBytes: 65_536,
+    ...extra,
+  }
+}
+
+/** Puts a version with one blob per id, 100 plaintext bytes each. */
+export function put(
+  key: string,
+  versionId: string,
+  blobIds: readonly string[],
+  extra: Partial<Command<'put-version'>> & {
+    etag?: string
+    modifiedMs?: number
+    make?: (blobId: string) => Blob
+  } = {},
+): Command<'put-version'> {
+  const { etag, modifiedMs, make, ...rest } = extra
+  const extents: Extent[] = blobIds.map((blobId) => ({ blobId, bytes: 100 }))
+  return {
+    kind: 'put-version',
+    bucketId,
+    version: version(versionId, key, {
+      bytes: 100 * blobIds.length,
+      extents,
+      ...(etag === undefined ? {} : { etag }),
+      ...(modifiedMs === undefined ? {} : { modifiedMs }),
+    }),
+    blobs: blobIds.map(make ?? sharded),
+    conditions: {},
+    ...rest,
+  }
+}
+
+export function del(key: string, extra: Partial<Command<'delete-object'>> = {}): Command<'delete-object'> {
+  return { kind: 'delete-object', bucketId, key, nowMs: 5000, conditions: {}, ...extra }
+}
+
+export function upload(uploadId: string, key: string): Upload {
+  return { uploadId, key, startedMs: 500, ownerId: 'user-1', metadata, dataKey, segmentBytes: 65_536 }
+}
+
+export function createUpload(key: string, uploadId: string): Command<'create-upload'> {
+  return { kind: 'create-upload', bucketId, upload: upload(uploadId, key) }
+}
+
+export function putPart(
+  key: string,
+  uploadId: string,
+  partNumber: number,
+  blobId: string,
+  extra: Partial<Part> = {},
+): Command<'put-part'> {
+  const part: Part = { partNumber, blobId, bytes: 100, etag: `etag-${blobId}`, modifiedMs: 600, ...extra }
+  return { kind: 'put-part', bucketId, key, uploadId, part, blob: sharded(blobId) }
+}
+
+/** `parts`: numbers and the blobs that are expected under them. */
+export function complete(
+  key: string,
+  uploadId: string,
+  parts: readonly (readonly [number, string])[],
+  extra: Partial<Command<'complete-upload'>> = {},
+): Command<'complete-upload'> {
+  return {
+    kind: 'complete-upload',
+    bucketId,
+    key,
+    uploadId,
+    parts: parts.map(([partNumber, blobId]) => ({ partNumber, etag: `etag-${blobId}` })),
+    versionId: `c0${uploadId}`,
+    etag: `etag-${uploadId}-${parts.length}`,
+    nowMs: 700,
+    partBytesMin: 100,
+    conditions: {},
+    ...extra,
+  }
+}
+
+export function abort(key: string, uploadId: string): Command<'abort-upload'> {
+  return { kind: 'abort-upload', bucketId, key, uploadId, nowMs: 800 }
+}
+
+/**
+ * Counts everything independently of the state machine and checks the invariants of catalog-rows.ts: no version or
+ * part refers to a blob that is not there, fenced or used twice; no blob is kept that nothing refers to.
+ */
+export function census(rows: MemoryRows): {
+  referenced: Set<string>
+  garbage: Set<string>
+  fenced: Set<string>
+} {
+  const of = (family: string) =>
+    [...rows.rows]
+      .filter(([key]) => key.startsWith(family))
+      .map(([key, value]) => [key.slice(2), value] as const)
+  const ids = (family: string) => new Set(of(family).map(([id]) => id))
+  const uses: string[] = []
+  const extentRows = ids('e/')
+  for (const [, value] of of('o/')) {
+    const { version: stored, extentsApart } = decodeRow<ObjectRow>(value)
+    const apart = rows.get(`e/${stored.versionId}`)
+    assert.equal(apart !== undefined, extentsApart)
+    extentRows.delete(stored.versionId)
+    const extents = apart === undefined ? stored.extents : decodeRow<ExtentsRow>(apart).extents
+    assert.equal(
+      stored.bytes,
+      extents.reduce((sum, extent) => sum + extent.bytes, 0),
+    )
+    uses.push(...extents.map((extent) => extent.blobId).filter((blobId) => blobId !== ''))
+  }
+  assert.deepEqual([...extentRows], [], 'extents without a version')
+  const uploads = ids('u/')
+  for (const [path, value] of of('p/')) {
+    assert.ok(uploads.has(path.slice(0, path.lastIndexOf('/'))), 'a part without an upload')
+    const { blobId } = decodeRow<PartRow>(value).part
+    if (blobId !== '') uses.push(blobId)
+  }
+  const referenced = new Set([...ids('d/'), ...ids('i/')])
+  assert.equal(referenced.size, ids('d/').size + ids('i/').size, 'a blob is sharded or inline')
+  assert.deepEqual(uses.toSorted(), [...referenced].sort(), 'each blob is used exactly once')
+  const fenced = ids('a/')
+  const garbage = ids('g/')
+  assert.ok(fenced.isDisjointFrom(referenced), 'no blob in use is fenced')
+  assert.ok(garbage.isSubsetOf(fenced), 'garbage is fenced')
+  for (const [id, value] of of('b/')) {
+    const row = decodeRow<{ objectCount: number; uploadCount: number; state: string }>(value)
+    const count = (family: string) => [...ids(family)].filter((path) => path.startsWith(`${id}/`)).length
+    assert.equal(row.objectCount, count('o/'))
+    assert.equal(row.uploadCount, count('u/'))
+    if (row.state !== 'open') assert.equal(row.objectCount + row.uploadCount, 0)
+  }
+  return { referenced, garbage, fenced }
+}
