@@ -518,6 +518,8 @@ export class Group {
   }
 
   #fatal(cause: unknown): void {
+    // Work in the background of a closed group ends with its store.
+    if (this.#closed) return
     this.close()
     this.#around.onFatal(cause)
   }
