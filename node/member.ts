@@ -7,7 +7,7 @@
  */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ClusterMap } from './core/cluster-map.ts'
+import type { ClusterMap, MapNode } from './core/cluster-map.ts'
 import { verifyGenesis } from './core/genesis.ts'
 import type { Genesis } from './core/registry-types.ts'
 import { AdminServer } from './io/admin-server.ts'
@@ -33,6 +33,8 @@ export interface MemberConfig {
   readonly dataDir: string
   readonly genesis: string
   readonly listen: { readonly host: string; readonly port: number }
+  /** What peers are told when that is not the address to dial (0.0.0.0, address translation). */
+  readonly advertiseHost?: string | undefined
   readonly admin: { readonly host: string; readonly port: number }
   readonly dht: readonly string[]
   readonly addressHints: Readonly<Record<string, { readonly host: string; readonly port: number }>>
@@ -53,8 +55,15 @@ export class Member {
   readonly #watch: MapWatch
   readonly #members: MemberService
   #serve: Serve | undefined
+  #keeping: Promise<unknown> = Promise.resolve()
 
-  private constructor(parts: { config: MemberConfig; kind: string; logger: Logger; genesis: Genesis; keys: ProcessKeys }) {
+  private constructor(parts: {
+    config: MemberConfig
+    kind: string
+    logger: Logger
+    genesis: Genesis
+    keys: ProcessKeys
+  }) {
     const { config, logger, genesis, keys } = parts
     const { nodeId } = config
     const { federationId } = genesis.map
@@ -124,7 +133,8 @@ export class Member {
     const genesis = verifyGenesis(JSON.parse(readFileSync(config.genesis, 'utf8')), ed25519Verify)
     const keys = await loadOrCreateProcessKeys(config.dataDir)
     const member = new Member({ config, kind, logger, genesis, keys })
-    for (const record of readJson<unknown[]>(member.#path('addresses.json')) ?? []) member.#book.accept(record)
+    for (const record of readJson<unknown[]>(member.#path('addresses.json')) ?? [])
+      member.#book.accept(record)
     return member
   }
 
@@ -157,7 +167,8 @@ export class Member {
     this.admin.addCheck('registry', async () => this.#checkRegistry())
     const listen = await this.transport.listen(this.#config.listen)
     const admin = await this.admin.listen(this.#config.admin)
-    this.#book.announce(listen, systemClock.wallMs())
+    const host = this.#config.advertiseHost ?? listen.host
+    this.#book.announce({ host, port: listen.port }, systemClock.wallMs())
     this.#mapChanged()
     this.#watch.start()
     this.#members.start()
@@ -170,6 +181,7 @@ export class Member {
     this.#watch.stop()
     await this.admin.close()
     await Promise.all([this.swarm.close(), this.transport.close()])
+    await this.#keeping
   }
 
   #served(inbound: Parameters<Serve>[0]): ReturnType<Serve> {
@@ -178,7 +190,7 @@ export class Member {
   }
 
   #mapChanged(): void {
-    this.transport.watch(this.#others())
+    this.transport.watch(this.#servers())
     this.transport.mapChanged()
     this.swarm.mapChanged()
     this.#members.searchSoon()
@@ -188,7 +200,15 @@ export class Member {
   /** Everybody else who may speak: all are watched, so that liveness is known before it is needed. */
   #others(): string[] {
     const { nodes } = this.#watch.map
-    return nodes.filter((node) => node.nodeId !== this.nodeId && node.state !== 'suspended').map((node) => node.nodeId)
+    return nodes
+      .filter((node) => node.nodeId !== this.nodeId && node.state !== 'suspended')
+      .map((node) => node.nodeId)
+  }
+
+  /** The others that serve requests; gateways and auditors only call. */
+  #servers(): string[] {
+    const serving = new Set(this.#watch.map.nodes.filter(serves).map((node) => node.nodeId))
+    return this.#others().filter((nodeId) => serving.has(nodeId))
   }
 
   async #checkRegistry(): Promise<void> {
@@ -210,12 +230,18 @@ export class Member {
     return join(this.#config.dataDir, name)
   }
 
-  /** Newest write wins: each carries everything, and a lost one costs a search, not data. */
+  /** One after the other, so that the newest is written last; a lost one costs a search, not data. */
   #keep(name: string, value: unknown): void {
-    writeFileDurably(this.#path(name), JSON.stringify(value)).catch((cause: unknown) => {
-      this.logger.error({ err: cause, file: name }, 'cannot remember for the next start')
-    })
+    this.#keeping = this.#keeping
+      .then(() => writeFileDurably(this.#path(name), JSON.stringify(value)))
+      .catch((cause: unknown) => {
+        this.logger.error({ err: cause, file: name }, 'cannot remember for the next start')
+      })
   }
+}
+
+function serves(node: MapNode): boolean {
+  return node.roles.some((role) => role === 'catalog' || role === 'shard' || role === 'witness')
 }
 
 const SHOW_MEMBERS_MS = 5_000

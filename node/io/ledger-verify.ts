@@ -157,7 +157,7 @@ async function verifyGroup(
 }
 
 /** Signers must be exactly the group's voters in one of the maps: a quorum of fewer or of others proves nothing. */
-function signersFault(
+export function signersFault(
   { groupId, signers }: JournalManifest,
   maps: readonly ClusterMap[],
 ): string | undefined {

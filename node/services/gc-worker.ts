@@ -19,6 +19,8 @@ export const gcLimits = {
   pageBlobs: 500,
   /** Shards in one delete-shards; the receiver takes no more. */
   deleteMax: 1_000,
+  /** Blobs whose confirmations are remembered while another holder is down; forgotten ones are asked for again. */
+  confirmedMax: 200_000,
   /** Between two rounds at least; also how soon a holder that was down is asked again. */
   roundMsMin: 5_000,
   /** Old fences are looked for so often (ms); they are kept for weeks. */
@@ -39,6 +41,8 @@ export interface GroupCollectorOptions {
 
 export class GroupCollector {
   readonly #options: GroupCollectorOptions
+  /** Holders that have deleted their shards of blobs that are not forgotten yet, by blob: not asked again. */
+  readonly #confirmed = new Map<string, Set<string>>()
   #fencesDueMs = 0
   #cancel: (() => void) | undefined
   #stopped = false
@@ -80,6 +84,7 @@ export class GroupCollector {
     }
     if (!group.isLeader()) {
       gauges.withdraw(group.groupId, 'bundescloud_gc_garbage_blobs')
+      this.#confirmed.clear()
       return
     }
     gauges.set(group.groupId, 'bundescloud_gc_garbage_blobs', waiting)
@@ -91,18 +96,30 @@ export class GroupCollector {
     const { group, clock, garbageDelayMs, map, metrics } = this.#options
     const due = entries.filter(({ sinceMs }) => clock.wallMs() - sinceMs >= garbageDelayMs)
     const members = new Set(map().nodes.map(({ nodeId }) => nodeId))
-    const deletions = deletionsOf(due, (nodeId) => members.has(nodeId))
-    const confirmed = new Set<string>()
+    // Who has left the federation has nothing to confirm.
+    const isSettled = (nodeId: string, blobId: string): boolean =>
+      !members.has(nodeId) || this.#confirmed.get(blobId)?.has(nodeId) === true
+    const deletions = deletionsOf(due, isSettled)
     await Promise.all(
       [...deletions].map(async ([nodeId, shards]) => {
-        if (await this.#deleteAt(nodeId, shards)) confirmed.add(nodeId)
+        if (await this.#deleteAt(nodeId, shards)) this.#confirm(nodeId, shards)
       }),
     )
-    const blobIds = forgettable(due, (nodeId) => confirmed.has(nodeId) || !members.has(nodeId))
+    const blobIds = forgettable(due, isSettled)
     if (blobIds.length === 0) return 0
     await group.propose({ kind: 'forget-garbage', blobIds })
+    for (const blobId of blobIds) this.#confirmed.delete(blobId)
     metrics.add('bundescloud_gc_forgotten_blobs_total', blobIds.length)
     return blobIds.length
+  }
+
+  #confirm(nodeId: string, shards: readonly { blobId: string }[]): void {
+    if (this.#confirmed.size > gcLimits.confirmedMax) this.#confirmed.clear()
+    for (const { blobId } of shards) {
+      const nodes = this.#confirmed.get(blobId)
+      if (nodes === undefined) this.#confirmed.set(blobId, new Set([nodeId]))
+      else nodes.add(nodeId)
+    }
   }
 
   /** True: the node has said that none of these shards is there any more. */

@@ -9,6 +9,7 @@
  * core/repair.ts, and the copying to rebuild.ts on the target.
  */
 
+import type { ShardedBlobRow } from '../core/catalog-rows.ts'
 import type { ShardedBlob } from '../core/catalog-types.ts'
 import type { ClusterMap, Pool } from '../core/cluster-map.ts'
 import type { RepairTask } from '../core/repair.ts'
@@ -125,8 +126,8 @@ export class RepairWorker {
     try {
       const counts = await takeCensus(group, caller, {
         world: this.#world(),
-        onPlan: ({ blob }, { tasks, urgency }) => {
-          if (tasks.length > 0) this.#backlog.add(blob.blobId, urgency)
+        onPlan: ({ blob, claims }, { tasks, urgency }) => {
+          if (tasks.length > 0 || claims !== undefined) this.#backlog.add(blob.blobId, urgency)
           else this.#backlog.remove(blob.blobId)
         },
       })
@@ -167,8 +168,10 @@ export class RepairWorker {
     try {
       for (let step = 0; step < repairLimits.stepsPerBlobMax && this.#mayWork(); step++) {
         const seen = await lookAgain(group, caller, { world: this.#world(), blobId })
-        const task = seen?.plan.tasks[0]
-        if (seen === undefined || task === undefined) return
+        if (seen === undefined) return
+        await this.#withdrawOthers(seen.row)
+        const task = seen.plan.tasks[0]
+        if (task === undefined) return
         await this.#do(task, seen.row.blob)
       }
     } catch {
@@ -193,6 +196,16 @@ export class RepairWorker {
     }
     if (to !== from) await group.propose({ ...move, claimId })
     metrics.add('bundescloud_repair_shards_total', 1, to === from ? 'rebuilt' : 'moved')
+  }
+
+  /** Claims of a leader that died, or does not know that it is deposed: its moves would keep garbage alive. */
+  async #withdrawOthers({ blob, claims = [] }: ShardedBlobRow): Promise<void> {
+    const { blobId, generation, holders } = blob
+    for (const { shardIndex, claimId } of claims) {
+      const holder = holders[shardIndex] ?? ''
+      const move = { blobId, generation, shardIndex, from: holder, to: holder, claimId } as const
+      await this.#options.group.propose({ kind: 'relocate-shard', step: 'claim', ...move })
+    }
   }
 
   async #rebuild(task: RepairTask, blob: ShardedBlob): Promise<void> {

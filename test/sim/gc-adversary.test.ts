@@ -226,7 +226,8 @@ describe('garbage collection against an adversary', () => {
       const adversary = await run({ seed, rounds: 6 })
       assert.deepEqual(adversary.violations, [], `seed ${seed}`)
       const wanted = new Set<string>()
-      for (const { blob } of await adversary.catalog.blobs()) {
+      for (const { blob, claims } of await adversary.catalog.blobs()) {
+        assert.equal(claims, undefined, `seed ${seed}: a claim is left`)
         for (const [index, holder] of blob.holders.entries()) {
           await adversary.cluster.checkShard(holder, blob, index)
           wanted.add(`${holder}/${blob.blobId}/${index}`)

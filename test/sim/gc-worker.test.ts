@@ -68,10 +68,13 @@ describe('garbage collection of dead blobs', () => {
     await group.round()
     assert.equal(await copies(), 1)
     cluster.down.clear()
-    cluster.onCall = () => {
+    const asked: string[] = []
+    cluster.onCall = (to) => {
+      asked.push(to)
       throw new ClusterError('Timeout', 'slow')
     }
     await group.round()
+    assert.deepEqual(asked, ['c-1'], 'who has confirmed is not asked again')
     assert.equal((await catalog.access.findBlobs('catalog-1', [blobId]))[0]?.state, 'garbage')
     cluster.onCall = () => undefined
     await group.round()

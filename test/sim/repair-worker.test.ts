@@ -222,6 +222,10 @@ describe('repair worker', () => {
     assert.equal(world.catalog.holders(blob.blobId)[shardIndex], 'c-2')
     assert.equal(world.metric('bundescloud_repair_shards_total{failed}'), 1)
     assert.equal(world.catalog.row(blob.blobId)?.claims?.[0]?.claimId, 'ff')
+    world.cluster.onCall = () => undefined
+    await world.repair()
+    await world.checkAll()
+    assert.equal(world.catalog.row(blob.blobId)?.claims, undefined, 'claims of the dead are withdrawn')
   })
 
   it('leaves blobs alone when inventories cannot be had, and when fewer than k shards are left', async () => {

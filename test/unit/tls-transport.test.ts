@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { createServer, type Socket } from 'node:net'
+import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { afterEach, test } from 'node:test'
 import { connect, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import type { ClusterError } from '../../node/errors.ts'
@@ -640,4 +640,18 @@ test('round trips are measured and pings tell the epoch of the map', async () =>
   const a = await world.start('a', { observer: { heardEpoch: (_nodeId, epoch) => epochs.push(epoch) } })
   await eventually('a round trip is measured', () => a.peers()[0]?.rttMs !== undefined)
   assert.ok(epochs.includes(7))
+})
+
+test('closing ends a connection whose handshake is completed only afterwards', async () => {
+  const transport = await world.start('slow')
+  const { host, port } = world.addresses.get('slow') ?? assert.fail('no address')
+  const key = generateKeyPair()
+  world.nodes.set('late', mapNode('late', key))
+  const raw = connectTcp(port, host)
+  raw.on('error', () => raw.destroy())
+  await new Promise((resolve) => raw.once('connect', resolve))
+  const closing = transport.close()
+  const socket = connect({ ...new TlsContext(key, 'late').clientOptions('control'), socket: raw })
+  socket.on('error', () => socket.destroy())
+  await closing
 })

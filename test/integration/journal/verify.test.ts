@@ -6,35 +6,15 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import Corestore from 'corestore'
-import type { ClusterMap } from '../../../node/core/cluster-map.ts'
 import { encodeEvent, type JournalManifest } from '../../../node/core/journal.ts'
-import type { Genesis } from '../../../node/core/registry-types.ts'
 import { HeadArchive } from '../../../node/io/auditor-archive.ts'
 import { fromHypercoreManifest, Ledger } from '../../../node/io/ledger.ts'
 import { sha256Hex } from '../../../node/io/ledger-cipher.ts'
 import { leafNode, signable, type TreeNode } from '../../../node/io/ledger-tree.ts'
 import { custodyOf, verifyJournals } from '../../../ops/cli/journal-verify.ts'
 import { entries, ownerKey, signerOf } from '../../unit/journal/fixtures.ts'
+import { genesisOf, names } from './genesis.ts'
 import { Replicas } from './replicas.ts'
-
-const names = ['by-1', 'be-1', 'nw-1']
-
-function genesisOf(nodeNames = names): Genesis {
-  const nodes = nodeNames.map((nodeId) => ({
-    nodeId,
-    operatorId: nodeId.slice(0, 2),
-    site: nodeId.slice(0, 2),
-    roles: ['catalog' as const],
-    publicKey: '00'.repeat(32),
-    journalKey: signerOf(nodeId).publicKey,
-    capacityBytes: 1,
-    state: 'active' as const,
-  }))
-  const members = nodeNames.map((nodeId) => ({ nodeId, learner: false }))
-  const groups = [{ groupId: 'catalog-1', kind: 'catalog' as const, members }]
-  const map: ClusterMap = { federationId: 'f', epoch: 1, operators: [], nodes, pools: [], groups, slots: [] }
-  return { format: 1, map, signatures: {} }
-}
 
 /** Three terms of journals; stopped, so that the directories can be read and changed. */
 async function recorded(): Promise<Replicas> {
@@ -140,6 +120,16 @@ describe('journal verify', () => {
     assert.ok(
       inHead.some((fault) => fault.startsWith('1 block 1 was changed')),
       inHead.join('; '),
+    )
+    await forge(cluster.node('nw-1').directory, 0, (raw) => {
+      const changed = flip(raw.blocks[0])
+      raw.putBlock(0, changed)
+      raw.putTreeNode(leafNode(0, changed))
+    })
+    const rehashed = await faultsOf(cluster.node('nw-1').directory)
+    assert.ok(
+      rehashed.some((fault) => fault.startsWith('0 the head of length 4 names another tree')),
+      rehashed.join('; '),
     )
   })
 
