@@ -455,6 +455,8 @@ test('a deadline rejects with Timeout, tells the callee to stop, and the connect
   })
   const a = await world.start('a')
   const propose = { groupId: 'g', requestId: 'r', command: {} as never }
+  // Connected first: the deadline below must end a call that the callee has.
+  await a.call('b', 'catalog-query', ask)
   await assert.rejects(a.call('b', 'catalog-propose', propose, { timeoutMs: 20 }), rejectsWith('Timeout'))
   await eventually('the handler is told', () => aborted === 1)
   const cancel = new AbortController()
