@@ -61,6 +61,7 @@ export interface RepairOptions {
   /** The pool of a bucket, from the registry (cached by whoever gives it); undefined: not known now. */
   readonly poolOf: (bucketId: string) => Promise<Pool | undefined>
   readonly config: RepairConfig
+  readonly log?: ((message: string, details: Readonly<Record<string, unknown>>) => void) | undefined
 }
 
 export class RepairWorker {
@@ -71,6 +72,8 @@ export class RepairWorker {
   /** Nodes not to be given shards, until when (monotonic ms). */
   readonly #spared = new Map<string, number>()
   readonly #underRepair = new Map<string, Promise<void>>()
+  /** Shards dealt with since the last census that was begun for it. */
+  #repaired = 0
   #wasLeader = false
   #censusDueMs = 0
   #censusUnderWay = false
@@ -105,8 +108,11 @@ export class RepairWorker {
       this.#wasLeader = false
       return
     }
-    if (changed || !this.#wasLeader)
+    // After a backlog was worked off the numbers are old, and what failed is to be found again.
+    const workedOff = this.#repaired > 0 && this.#backlog.size + this.#underRepair.size === 0
+    if (changed || workedOff || !this.#wasLeader)
       this.#censusDueMs = Math.min(this.#censusDueMs, nowMs + repairLimits.settleMs)
+    if (workedOff) this.#repaired = 0
     this.#wasLeader = true
     if (nowMs >= this.#censusDueMs && !this.#censusUnderWay) {
       this.#censusDueMs = nowMs + config.censusIntervalMs
@@ -174,9 +180,10 @@ export class RepairWorker {
         if (task === undefined) return
         await this.#do(task, seen.row.blob)
       }
-    } catch {
-      // Told by the metric; the next census finds what is left to do.
+    } catch (error) {
+      // The next census finds what is left to do.
       metrics.add('bundescloud_repair_shards_total', 1, 'failed')
+      this.#options.log?.('a repair failed', { blobId, groupId: group.groupId, error: String(error) })
     }
   }
 
@@ -196,6 +203,7 @@ export class RepairWorker {
     }
     if (to !== from) await group.propose({ ...move, claimId })
     metrics.add('bundescloud_repair_shards_total', 1, to === from ? 'rebuilt' : 'moved')
+    this.#repaired++
   }
 
   /** Claims of a leader that died, or does not know that it is deposed: its moves would keep garbage alive. */

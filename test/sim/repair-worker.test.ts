@@ -163,6 +163,11 @@ describe('repair worker', () => {
     await until(() => world.metric('bundescloud_repair_shards_total{moved}') === 3)
     await until(() => world.metric('bundescloud_repair_backlog_blobs') === 0)
     await world.checkAll()
+    assert.equal(world.metric('bundescloud_blobs_degraded{1}'), 3)
+    worker.tick()
+    cluster.clock.advance(repairLimits.settleMs)
+    worker.tick()
+    await until(() => world.metric('bundescloud_blobs_degraded{1}') === 0)
   })
 
   it('does nothing, and shows nothing, where the group is not led', async () => {
