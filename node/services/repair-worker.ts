@@ -21,7 +21,7 @@ import { type CensusCounts, lookAgain, type RepairWorld, takeCensus } from './re
 import { PeerHistory } from './repair-peers.ts'
 import type { CatalogGroup } from './shard-group.ts'
 import type { GroupGauges, ShardMetrics } from './shard-metrics.ts'
-import { Pace } from './shard-pace.ts'
+import { Pace, pause } from './shard-pace.ts'
 
 export const repairLimits = {
   /** How often peers and leadership are looked at. */
@@ -36,6 +36,9 @@ export const repairLimits = {
   backlogMax: 10_000,
   /** A node that had no space, or too much to do, is not asked again for so long. */
   sparedMs: 30_000,
+  /** A node that has enough rebuilds under way (of other groups) is asked again, up to half a minute. */
+  busyPauseMs: 500,
+  busyAttemptsMax: 60,
   /** A rebuild may take so long: a shard of the largest part over a slow link. */
   rebuildTimeoutMs: 600_000,
 } as const
@@ -217,7 +220,7 @@ export class RepairWorker {
   }
 
   async #rebuild(task: RepairTask, blob: ShardedBlob): Promise<void> {
-    const { group, caller, metrics } = this.#options
+    const { group, caller, clock, metrics } = this.#options
     const { blobId, code, dataShards, parityShards, cellBytes, generation, bytes } = blob
     const { shardIndex, sources } = task
     const { groupId } = group
@@ -225,8 +228,17 @@ export class RepairWorker {
     await this.#pace.take(sources[shardIndex] === undefined ? bytes : bytes / dataShards)
     const request = { header, bytes, sources }
     const timeoutMs = repairLimits.rebuildTimeoutMs
-    const { reply } = await caller.call(task.to, 'rebuild-shard', request, { timeoutMs })
-    metrics.add('bundescloud_repair_read_bytes_total', reply.bytesRead)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { reply } = await caller.call(task.to, 'rebuild-shard', request, { timeoutMs })
+        metrics.add('bundescloud_repair_read_bytes_total', reply.bytesRead)
+        return
+      } catch (error) {
+        const busy = error instanceof ClusterError && error.code === 'Overloaded'
+        if (!busy || attempt >= repairLimits.busyAttemptsMax || !this.#mayWork()) throw error
+        await pause(clock, repairLimits.busyPauseMs)
+      }
+    }
   }
 
   #spare(nodeId: string, error: unknown): void {

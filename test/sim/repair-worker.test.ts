@@ -212,6 +212,25 @@ describe('repair worker', () => {
     assert.ok(!refused.includes(world.catalog.holders(blob.blobId)[blob.holders.indexOf('c-2')] ?? ''))
   })
 
+  it('waits for a node that has enough rebuilds under way, and does not give it up', async () => {
+    const world = await World.start(2)
+    const { cluster } = world
+    await cluster.restart('b-1', new SimDisk())
+    let refusals = 0
+    cluster.onCall = (_, message) => {
+      if (message === 'rebuild-shard' && ++refusals <= 5) throw new ClusterError('Overloaded', 'busy')
+    }
+    await world.worker.census()
+    const ended = world.worker.repairAll()
+    await until(() => {
+      cluster.clock.advance(repairLimits.busyPauseMs)
+      return world.metric('bundescloud_repair_shards_total{rebuilt}') === 2
+    })
+    await ended
+    assert.equal(world.metric('bundescloud_repair_shards_total{failed}'), 0)
+    await world.checkAll()
+  })
+
   it('relocates nothing whose claim was taken over by another leader', async () => {
     const world = await World.start(1)
     const blob = world.blobs[0] ?? assert.fail()
