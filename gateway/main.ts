@@ -9,7 +9,7 @@ import { ClusterClient } from '../node/client.ts'
 import { openFileKms } from '../node/io/kms-file.ts'
 import { createLogger, type Logger, type RunningProcess, runProcess } from '../node/io/process-life.ts'
 import { systemClock, systemRandom } from '../node/io/system-world.ts'
-import { type Member, openMember } from '../node/member.ts'
+import { Member } from '../node/member.ts'
 import { type GatewayConfig, readGatewayConfig } from './config.ts'
 import { ClusterObjectStore } from './object/cluster-object-store.ts'
 import { RegistryCredentials } from './registry-credentials.ts'
@@ -24,19 +24,17 @@ const userSchema = z.object({
 })
 
 function clientOf(member: Member): ClusterClient {
-  const { transport } = member
-  const isUp = (nodeId: string) => transport.isUp(nodeId)
   return new ClusterClient({
-    caller: transport,
-    map: () => member.map(),
-    isUp,
+    caller: member.transport,
+    map: member.map,
+    isUp: member.isUp,
     clock: systemClock,
     random: systemRandom,
   })
 }
 
 async function startGateway(config: GatewayConfig, logger: Logger): Promise<RunningProcess> {
-  const member = await openMember(config, logger)
+  const member = await Member.open(config, 'gateway', logger)
   const cluster = clientOf(member)
   const kms = openFileKms(config.kms.file)
   const store = new ClusterObjectStore(cluster, kms, { onDegradedRead: () => undefined })
@@ -46,7 +44,7 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
     region: config.region,
     domains: config.domains,
     clock: systemClock,
-    registry: member.metrics,
+    registry: member.metrics.registry,
     logger,
     hostName: config.nodeId,
     ...(config.s3Tls === undefined
@@ -58,6 +56,11 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
           },
         }),
   })
+  member.admin.addRoute('/status', () => ({
+    nodeId: config.nodeId,
+    epoch: member.map().epoch,
+    peers: member.transport.peers(),
+  }))
   const ready = await member.serve({})
   await app.listen({ host: config.s3.host, port: config.s3.port })
   const bound = app.server.address()
@@ -74,12 +77,11 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
 /** A short-lived process with the gateway's identity; the gateway itself must not run meanwhile. */
 async function registerFromStdin(config: GatewayConfig, logger: Logger): Promise<void> {
   const users = z.array(userSchema).parse(JSON.parse(readFileSync(0, 'utf8')))
-  const member = await openMember(config, logger)
+  const member = await Member.open(config, 'gateway', logger)
   await member.serve({})
   const cluster = clientOf(member)
   const kms = openFileKms(config.kms.file)
   for (const user of users) await registerUser(cluster, kms, user)
-  await member.close()
 }
 
 const { values, positionals } = parseArgs({ options: { config: { type: 'string' } }, allowPositionals: true })
@@ -89,5 +91,7 @@ if (values.config === undefined || positionals.length > 1) {
 }
 const config = readGatewayConfig(values.config)
 const logger = createLogger({ process: 'gateway', nodeId: config.nodeId })
-if (positionals[0] === 'register-user') await registerFromStdin(config, logger)
-else await runProcess(logger, () => startGateway(config, logger))
+if (positionals[0] === 'register-user') {
+  await registerFromStdin(config, logger)
+  process.exit(0)
+} else await runProcess(logger, () => startGateway(config, logger))

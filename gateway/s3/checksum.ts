@@ -5,10 +5,9 @@
  * faster one can replace it.
  */
 import { createHash } from 'node:crypto'
-import { crc32 as zlibCrc32 } from 'node:zlib'
-import { crc32c as nativeCrc32c } from '@node-rs/crc32'
 import type { Checksum, ChecksumAlgorithm, Part } from '../../node/core/catalog-types.ts'
-import { Crc64Nvme, combineCrc } from './crc.ts'
+import { Crc32, Crc32c, Crc64Nvme } from '../../wasm/checksum.ts'
+import { combineCrc, isCrc } from './crc-combine.ts'
 import { headerNotImplemented, S3Error } from './errors.ts'
 import type { Headers } from './headers.ts'
 
@@ -23,22 +22,26 @@ interface AlgorithmRow {
   /** Child element in XML. */
   readonly element: string
   readonly digestBytes: number
-  /** Whether a digest of the whole follows from the parts' digests and lengths. */
-  readonly linear: boolean
   readonly create: () => Digester
 }
 
-function crc32Digester(update: (chunk: Uint8Array, state: number) => number): Digester {
-  let state = 0
+/** A CRC as S3 writes it: big-endian bytes. */
+function toBytes(value: number | bigint, bytes: number): Buffer {
+  const out = Buffer.allocUnsafe(bytes)
+  if (typeof value === 'bigint') out.writeBigUInt64BE(value)
+  else out.writeUInt32BE(value)
+  return out
+}
+
+function crcDigester(
+  stream: { update(chunk: Uint8Array): unknown; digest(): number | bigint },
+  bytes: number,
+): Digester {
   return {
     update(chunk) {
-      state = update(chunk, state)
+      stream.update(chunk)
     },
-    digest() {
-      const out = Buffer.allocUnsafe(4)
-      out.writeUInt32BE(state >>> 0)
-      return out
-    },
+    digest: () => toBytes(stream.digest(), bytes),
   }
 }
 
@@ -56,35 +59,30 @@ export const checksums: Readonly<Record<ChecksumAlgorithm, AlgorithmRow>> = {
     header: 'x-amz-checksum-crc32',
     element: 'ChecksumCRC32',
     digestBytes: 4,
-    linear: true,
-    create: () => crc32Digester((chunk, state) => zlibCrc32(chunk, state)),
+    create: () => crcDigester(new Crc32(), 4),
   },
   CRC32C: {
     header: 'x-amz-checksum-crc32c',
     element: 'ChecksumCRC32C',
     digestBytes: 4,
-    linear: true,
-    create: () => crc32Digester((chunk, state) => nativeCrc32c(chunk, state)),
+    create: () => crcDigester(new Crc32c(), 4),
   },
   CRC64NVME: {
     header: 'x-amz-checksum-crc64nvme',
     element: 'ChecksumCRC64NVME',
     digestBytes: 8,
-    linear: true,
-    create: () => new Crc64Nvme(),
+    create: () => crcDigester(new Crc64Nvme(), 8),
   },
   SHA1: {
     header: 'x-amz-checksum-sha1',
     element: 'ChecksumSHA1',
     digestBytes: 20,
-    linear: false,
     create: () => createHash('sha1'),
   },
   SHA256: {
     header: 'x-amz-checksum-sha256',
     element: 'ChecksumSHA256',
     digestBytes: 32,
-    linear: false,
     create: createSha256,
   },
 }
@@ -206,6 +204,7 @@ export function combineParts(
     digests.push(Buffer.from(checksum.value, 'base64'))
   }
   if (type === 'FULL_OBJECT') {
+    if (!isCrc(algorithm)) throw new Error(`${algorithm} of a whole does not follow from its parts`)
     const lengths = parts.map((part) => part.bytes)
     return { algorithm, type, value: combineCrc(algorithm, digests, lengths).toString('base64') }
   }

@@ -11,6 +11,7 @@ import {
   defaultAlgorithm,
   parseAlgorithm,
 } from './checksum.ts'
+import { isCrc } from './crc-combine.ts'
 import { S3Error } from './errors.ts'
 import type { Headers } from './headers.ts'
 import { element } from './xml.ts'
@@ -33,7 +34,7 @@ export function announcedChecksum(headers: Headers): AnnouncedChecksum | undefin
   if (type !== 'FULL_OBJECT' && type !== 'COMPOSITE') {
     throw new S3Error('InvalidRequest', 'Value for x-amz-checksum-type header is invalid.')
   }
-  const impossible = type === 'FULL_OBJECT' ? !checksums[algorithm].linear : algorithm === 'CRC64NVME'
+  const impossible = type === 'FULL_OBJECT' ? !isCrc(algorithm) : algorithm === 'CRC64NVME'
   if (impossible) {
     throw new S3Error(
       'InvalidRequest',

@@ -101,6 +101,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
       return {
         bucketId: command.bucketId,
         key: command.key,
+        ...(command.versionId === undefined ? {} : { versionId: command.versionId }),
         timeMs: command.nowMs,
         ...conditionsField(command.conditions),
       }
@@ -146,11 +147,14 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
         shardIndex: command.shardIndex,
         from: command.from,
         to: command.to,
+        ...(command.step === undefined ? {} : { step: command.step }),
       }
     case 'abandon-blobs':
       return { blobIds: [...command.blobIds], timeMs: command.nowMs }
     case 'forget-garbage':
       return { blobIds: [...command.blobIds] }
+    case 'forget-fences':
+      return { ids: [...command.ids], timeMs: command.nowMs }
     case 'statement':
       return { signed: sortedJson(command.signed) }
     case 'put-user':
@@ -178,7 +182,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
         to: command.to,
       }
     case 'remove-bucket':
-      return { name: command.name, bucketId: command.bucketId }
+      return { name: command.name, bucketId: command.bucketId, attempt: command.attempt }
     default:
       return {}
   }

@@ -99,6 +99,8 @@ export class RaftState {
     round: 0,
     confirming: undefined as { round: number; index: number; ids: number[] } | undefined,
   }
+  /** A whole snapshot that waits for the batch of entries that is being applied. */
+  staged: { readonly from: string; readonly position: SnapshotPosition } | undefined = undefined
   effects: RaftEffects = emptyEffects()
 
   #random: number

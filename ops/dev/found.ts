@@ -157,7 +157,6 @@ async function writeConfigs(
     listen: address(ports.listen),
     admin: address(ports.admin),
   })
-  const addressHints = Object.fromEntries(members.map(({ id, ports }) => [id, address(ports.listen)]))
   await writeConfig(dht, addresses(dht))
   for (const member of members) {
     const common = {
@@ -166,7 +165,6 @@ async function writeConfigs(
       genesis: '../../genesis.json',
       ...addresses(member),
       dht: [`127.0.0.1:${dht.ports.listen}`],
-      addressHints,
     }
     if (member.kind === 'gateway') {
       const kms = { kind: 'file', file: layout.kmsFile }

@@ -69,6 +69,8 @@ export async function startLocalGateway(
     domains: ['localhost', 's3.localhost'],
     clock: options.clock ?? systemClock,
     registry,
+    // A test that expects no internal error sees why there was one.
+    logger: { error: (fields, message) => console.error(message, fields) },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   })
   await app.listen({ host: '127.0.0.1', port: options.port ?? 0 })

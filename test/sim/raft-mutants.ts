@@ -154,8 +154,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'installs a snapshot that is older than its log',
     file: 'raft.ts',
-    from: 'if (index > log.committed) {',
-    to: 'if (index > log.baseIndex) {',
+    from: 'if (staged.position.index > log.committed) raft',
+    to: 'if (staged.position.index > log.baseIndex) raft',
   },
   {
     name: 'a leader without a majority goes on leading',

@@ -81,7 +81,6 @@ export class SimNode {
   readonly #reads = new Map<number, { index: number | undefined; done: (registers: Registers) => void }>()
   #nextRead = 0
   #staged: StagedSnapshot | undefined
-  #applying = false
 
   constructor(sim: RaftSim, nodeId: string, members: readonly Member[]) {
     this.sim = sim
@@ -142,7 +141,6 @@ export class SimNode {
     this.#waiting.clear()
     this.#reads.clear()
     this.#staged = undefined
-    this.#applying = false
   }
 
   /** Returns false when the node does not take the command. */
@@ -249,9 +247,9 @@ export class SimNode {
     const staged = this.#staged
     if (snapshot !== undefined) {
       this.#visible.clear()
-      this.registers = staged?.registers ?? new Map()
+      if (staged?.position !== snapshot) throw new Error('another snapshot is staged')
+      this.registers = staged.registers
       this.members = snapshot.members
-      this.#staged = undefined
     }
     if (remove !== undefined) for (let at = remove.from; at < remove.to; at += 1) this.#visible.delete(at)
     for (const entry of entries) this.#visible.set(entry.index, entry)
@@ -285,10 +283,8 @@ export class SimNode {
 
   #applyLater(entries: readonly Entry[]): void {
     const incarnation = this.#incarnation
-    this.#applying = true
     this.sim.time.after(this.sim.random.between(0, 5), () => {
       if (this.#incarnation !== incarnation) return
-      this.#applying = false
       this.#apply(entries)
     })
   }
@@ -349,10 +345,8 @@ export class SimNode {
     const incarnation = this.#incarnation
     this.sim.time.after(this.sim.random.between(1, 50), () => {
       if (this.#incarnation !== incarnation) return
-      if (this.#applying) return this.#installLater(from, staged)
       this.#staged = staged
       this.#step({ type: 'snapshotStaged', from, position: staged.position })
-      this.#staged = undefined
     })
   }
 

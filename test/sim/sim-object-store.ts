@@ -352,8 +352,9 @@ export class SimObjectStore implements ObjectStore {
     if (ifNoneMatch !== undefined && current !== undefined)
       throw new ClusterError('PreconditionFailed', 'exists')
     if (ifMatch === undefined) return
-    const matches = current !== undefined && (ifMatch === '*' || ifMatch === current.version.etag)
-    if (!matches) throw new ClusterError('PreconditionFailed', 'another etag')
+    if (current === undefined) throw new ClusterError('NoSuchObject', 'no such key')
+    if (ifMatch !== '*' && ifMatch !== current.version.etag)
+      throw new ClusterError('PreconditionFailed', 'another etag')
   }
 
   async #consume(body: BodySource): Promise<{ data: Buffer; md5: string; checksum: Checksum | undefined }> {

@@ -195,11 +195,15 @@ describe('traffic', () => {
     for (let n = 0; n < 30; n += 1) leader.propose({ id: n, key: 'x', value: `lost ${n}` }, () => undefined)
     const next = until(sim, 'a successor', () => sim.leader() !== leader && sim.leader())
     for (let n = 0; n < 30; n += 1) write(sim, next, `kept ${n}`)
+    // A third leader knows nothing of anybody's log and begins at the end of its own.
+    const heir = names.find((name) => name !== leader.nodeId && name !== next.nodeId) ?? ''
+    next.transfer(heir)
+    until(sim, 'the heir', () => sim.node(heir).raft?.role === 'leader')
     sent.length = 0
     sim.unblockAll()
     until(sim, 'agreement', () => leader.raft?.log.applied === next.raft?.log.applied)
     const rejections = sent.filter((message) => message.type === 'appendRejected')
-    assert.ok(rejections.length >= 1 && rejections.length <= 4, `${rejections.length} rejections`)
+    assert.ok(rejections.length >= 1 && rejections.length <= 3, `${rejections.length} rejections`)
     assert.deepEqual(leader.registers, next.registers)
   })
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type Conformance, startConformance } from '../conformance/harness.ts'
 import { createHome, type Home, missing } from './client-run.ts'
+import { type Conformance, startConformance } from './harness.ts'
 
 const skip = missing('python3', ['-c', 'import boto3']) === undefined ? false : 'boto3 is not installed'
 let at: Conformance

@@ -7,7 +7,7 @@ import { randomFillSync } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Conformance } from '../conformance/harness.ts'
+import type { Conformance } from './harness.ts'
 
 /** A client that hangs is a failure, not a hanging test. */
 const clientTimeoutMs = 180_000

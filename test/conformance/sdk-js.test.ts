@@ -13,8 +13,8 @@ import {
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
-import { type Conformance, startConformance } from '../conformance/harness.ts'
 import { awkwardKeys, multipartBytes, randomContent } from './client-run.ts'
+import { type Conformance, startConformance } from './harness.ts'
 
 let at: Conformance
 let sdk: S3Client
