@@ -174,13 +174,18 @@ export class S3Client {
     this.keys = keys
   }
 
+  /** The Host header that signatures name. */
+  get hostHeader(): Record<string, string> {
+    return { host: `${this.endpoint.host}:${this.endpoint.port}` }
+  }
+
   close(): void {
     this.agent.destroy()
   }
 
   send(options: SendOptions): Promise<Answer> {
     const headers = options.anonymous
-      ? { host: `${this.endpoint.host}:${this.endpoint.port}`, ...options.headers }
+      ? { ...this.hostHeader, ...options.headers }
       : signRequest(options, this.endpoint, options.keys ?? this.keys).headers
     return this.exchange(options, { ...headers, ...options.late })
   }
@@ -221,7 +226,8 @@ export class S3Client {
           })
         })
       })
-      request.end(body)
+      // A string would make node write the headers in its encoding.
+      request.end(Buffer.from(body))
     })
   }
 }
