@@ -62,9 +62,13 @@ function canonicalQuery(query: string): string {
     .split('&')
     .map((pair) => {
       const [name = '', ...value] = pair.split('=')
-      return `${encodeRfc3986(decodeURIComponent(name))}=${encodeRfc3986(decodeURIComponent(value.join('=')))}`
+      return [
+        encodeRfc3986(decodeURIComponent(name)),
+        encodeRfc3986(decodeURIComponent(value.join('='))),
+      ] as const
     })
-    .sort()
+    .sort(([a, x], [b, y]) => (a === b ? (x < y ? -1 : 1) : a < b ? -1 : 1))
+    .map((pair) => pair.join('='))
     .join('&')
 }
 
