@@ -19,12 +19,14 @@ const memberShape = {
   genesis: z.string(),
   /** Where peers connect (mutual TLS). */
   listen: address,
+  /** What peers are told when that is not the address to dial (0.0.0.0, address translation). */
+  advertiseHost: z.string().optional(),
   /** Metrics, health and status; plain HTTP, for the operator's own network. */
   admin: address,
   /** Bootstrap nodes of the federation's own DHT, `host:port`. */
   /** Where peers were when this was written; discovery corrects it. */
   addressHints: z.record(z.string(), z.object({ host: z.string(), port: z.number().int() })).default({}),
-  dht: z.array(z.string().regex(/^[^:]+:\d+$/)).min(1),
+  dht: z.array(z.string().regex(/^[^:]+:\d+$/)),
 }
 
 const nodeSchema = z.object({

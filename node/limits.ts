@@ -43,3 +43,6 @@ export const storeLimits: LevelStoreLimits = {
   cacheBytes: 64 * MiB,
   scanAheadBytes: 1 * MiB,
 }
+
+/** Between a new entry and the round that co-signs it: many entries share a block, and an auditor sees it soon. */
+export const journalIntervalMs = 100

@@ -1,21 +1,31 @@
 /**
- * Starts one process of the federation: `node`, `dht` or `auditor`, each with `--config <file>`.
+ * Starts one process of the federation: `main.ts node|dht|auditor --config <file>`.
  */
 import { parseArgs } from 'node:util'
-import { readNodeConfig } from './config.ts'
+import { startAuditor } from './auditor-process.ts'
+import { readAuditorConfig, readDhtConfig, readNodeConfig } from './config.ts'
+import { startDhtProcess } from './dht-process.ts'
 import { createLogger, runProcess } from './io/process-life.ts'
 import { startStorageNode } from './storage-node.ts'
 
-const { values, positionals } = parseArgs({
-  options: { config: { type: 'string' } },
-  allowPositionals: true,
-})
-const kind = positionals[0]
+const { values, positionals } = parseArgs({ options: { config: { type: 'string' } }, allowPositionals: true })
+const [kind, ...rest] = positionals
 const file = values.config
-if (file === undefined || kind !== 'node') {
+if (file === undefined || rest.length > 0) usage()
+else if (kind === 'node') {
+  const config = readNodeConfig(file)
+  const logger = createLogger({ process: kind, nodeId: config.nodeId })
+  await runProcess(logger, () => startStorageNode(config, logger))
+} else if (kind === 'auditor') {
+  const config = readAuditorConfig(file)
+  const logger = createLogger({ process: kind, nodeId: config.nodeId })
+  await runProcess(logger, () => startAuditor(config, logger))
+} else if (kind === 'dht') {
+  const config = readDhtConfig(file)
+  await runProcess(createLogger({ process: kind }), () => startDhtProcess(config))
+} else usage()
+
+function usage(): void {
   process.stderr.write('usage: main.ts node|dht|auditor --config <file>\n')
-  process.exit(2)
+  process.exitCode = 2
 }
-const config = readNodeConfig(file)
-const logger = createLogger({ process: 'node', nodeId: config.nodeId })
-await runProcess(logger, () => startStorageNode(config, logger))

@@ -6,6 +6,8 @@
 export class BoundedCache<Value> {
   readonly #entries = new Map<string, Value>()
   readonly #entriesMax: number
+  /** The key used last: it is at the end of the order already. */
+  #newest: string | undefined
 
   constructor(entriesMax: number) {
     this.#entriesMax = entriesMax
@@ -18,7 +20,9 @@ export class BoundedCache<Value> {
   /** The value of `key`, from `make` when it is not held. An error of `make` leaves the cache as it was. */
   get(key: string, make: () => Value): Value {
     const held = this.#entries.get(key)
+    if (held !== undefined && key === this.#newest) return held
     const value = held === undefined ? make() : held
+    this.#newest = key
     // Deleting first moves the key to the end: Map iterates in insertion order, so the front is the oldest.
     this.#entries.delete(key)
     this.#entries.set(key, value)

@@ -28,13 +28,33 @@ export function cauchyParity(
   return matrixOf(scaled, (row, column) => field.multiply(entryAt(scaled, row, column), rowScales[row] ?? 0))
 }
 
+/**
+ * Point sequences found by search for few XORs after common-subexpression elimination, by field width and m: the
+ * points of the m rows, then those of the columns in the order in which data shards take them. Other m take the
+ * elements in natural order.
+ */
+const POINTS: Readonly<Record<string, readonly number[]>> = {
+  '4 2': [11, 7, 6, 8, 5, 4, 3, 13, 14, 2, 15, 1, 12, 9, 10, 0],
+  '4 3': [10, 8, 7, 11, 3, 0, 13, 12, 4, 9, 2, 5, 1, 15, 14, 6],
+  '4 4': [1, 10, 15, 7, 14, 12, 4, 2, 8, 11, 13, 6, 0, 5, 9, 3],
+  '5 3': [8, 12, 7, 0, 31, 2, 13, 6, 3, 22, 23, 17, 20, 11, 1, 16, 27, 24, 10, 28],
+  '5 4': [18, 21, 2, 27, 17, 25, 14, 11, 13, 24, 31, 12, 8, 16, 9, 20, 0, 10, 30, 4],
+  '5 10': [
+    22, 17, 7, 0, 21, 10, 6, 5, 25, 20, 23, 29, 18, 15, 24, 26, 1, 11, 3, 31, 30, 16, 9, 28, 13, 19, 27, 12,
+    4, 2,
+  ],
+}
+
 /** Distinct field elements: the m points of the parity rows, then the k points of the data columns. */
 function pointsFor(
   field: BinaryField,
   { dataShards, parityShards }: { readonly dataShards: number; readonly parityShards: number },
 ): readonly number[] {
-  void field
-  return Array.from({ length: dataShards + parityShards }, (_, index) => index)
+  const searched = POINTS[`${field.width} ${parityShards}`] ?? []
+  const rest = Array.from({ length: field.size }, (_, element) => element).filter(
+    (element) => !searched.includes(element),
+  )
+  return [...searched, ...rest].slice(0, dataShards + parityShards)
 }
 
 function sparsestScale(field: BinaryField, matrix: Matrix, row: number): number {

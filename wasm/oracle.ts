@@ -31,7 +31,7 @@ const POLYNOMIAL_OF_WIDTH: Readonly<Record<Code['width'], number>> = {
 
 /**
  * Cells of the shards in `rows`, from all data cells of one length.
- * vandermonde-11d: a symbol is a byte. cauchy-xor: a block is `width` packets of 16 bytes, and symbol s of a block
+ * vandermonde-11d: a symbol is a byte. cauchy-xor: a block is `width` packets of 32 bytes, and symbol s of a block
  * has its bit b at bit s of packet b (little-endian bit order within the packet).
  */
 export function slowShards(code: Code, data: readonly Uint8Array[], rows: readonly number[]): Buffer[] {
@@ -69,15 +69,15 @@ function byteSymbols(_width: number, length: number): SymbolLayout {
 }
 
 function slicedSymbols(width: number, length: number): SymbolLayout {
-  const symbolsPerBlock = 128
+  const symbolsPerBlock = 256
   const place = (index: number, bit: number): { byte: number; shift: number } => {
     const inBlock = index % symbolsPerBlock
     const block = (index - inBlock) / symbolsPerBlock
-    return { byte: (block * width + bit) * 16 + (inBlock >> 3), shift: inBlock & 7 }
+    return { byte: (block * width + bit) * 32 + (inBlock >> 3), shift: inBlock & 7 }
   }
   const bits = Array.from({ length: width }, (_, bit) => bit)
   return {
-    count: (length / (16 * width)) * symbolsPerBlock,
+    count: (length / (32 * width)) * symbolsPerBlock,
     read: (cell, index) =>
       bits.reduce((symbol, bit) => {
         const { byte, shift } = place(index, bit)

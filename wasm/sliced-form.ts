@@ -1,5 +1,5 @@
 /**
- * Products over GF(2^8) on bit-sliced packets: eight packets of 16 bytes hold the eight bits of 128 symbols.
+ * Products over GF(2^8) on bit-sliced packets: eight packets of 32 bytes hold the eight bits of 256 symbols.
  *
  * Invariant: the same layout and the same products as a generated XOR kernel of width 8; one function a constant.
  */
@@ -7,9 +7,13 @@ import type { BinaryField } from './field.ts'
 import { matrixOf } from './matrix.ts'
 import type { ProductForm } from './product-engine.ts'
 import { encodeModule, FunctionBody, I32 } from './wasm-module.ts'
-import { emitSteps, PACKET_BYTES } from './xor-kernel.ts'
+import { emitAdvance, PACKET_BYTES, StepEmitter } from './xor-kernel.ts'
+import { eagerPriorities, eventsOf, orderBy } from './xor-order.ts'
 import { bitRows, shareSums } from './xor-program.ts'
-import { scheduleEagerly } from './xor-schedule.ts'
+import { assignRegisters } from './xor-registers.ts'
+
+/** Eight words in, eight out: more than any product needs, so nothing is spilled. */
+const REGISTERS = 24
 
 export function slicedForm(field: BinaryField): ProductForm {
   const module = new WebAssembly.Module(slicedModule(field))
@@ -45,17 +49,22 @@ function slicedModule(field: BinaryField): Uint8Array<ArrayBuffer> {
 
 function multiplyAddBody(field: BinaryField, constant: number): FunctionBody {
   const product = matrixOf({ rows: 1, columns: 1 }, () => constant)
-  const steps = scheduleEagerly(shareSums(bitRows(field, product), field.width))
+  const events = eventsOf(shareSums(bitRows(field, product), field.width))
+  const { steps } = assignRegisters(events, orderBy(events, eagerPriorities(events)), REGISTERS)
   const blockBytes = field.width * PACKET_BYTES
+  const [source, target, sourceEnd] = [0, 1, 2]
   const body = new FunctionBody(3)
+  const emitter = new StepEmitter(body, steps, {
+    mode: 'add',
+    inputs: field.width,
+    source: (word) => ({ base: source, offset: word * PACKET_BYTES }),
+    target: (word) => ({ base: target, offset: word * PACKET_BYTES }),
+    spillAddress: 0,
+    spillWordsMax: 0,
+  })
   return body.loop(() => {
-    const offset = (word: number): number => word * PACKET_BYTES
-    emitSteps(body, steps, {
-      mode: 'add',
-      source: (word) => ({ base: 0, offset: offset(word) }),
-      target: (word) => ({ base: 1, offset: offset(word) }),
-    })
-    for (const pointer of [0, 1]) body.get(pointer).i32(blockBytes).plain('i32.add').set(pointer)
-    body.get(0).get(2).plain('i32.lt_u').branchIf(0)
+    emitter.emit([0])
+    for (const address of [source, target]) emitAdvance(body, { address, blockBytes, bothHalves: false })
+    body.get(source).get(sourceEnd).plain('i32.lt_u').branchIf(0)
   })
 }

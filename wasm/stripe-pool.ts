@@ -94,6 +94,7 @@ interface PoolState {
   readonly strideBytes: number
   readonly memory: WebAssembly.Memory
   kernel(key: string, job: () => MapJob): Kernel
+  readonly patterns: LastPattern
   giveBack(slot: number): void
 }
 
@@ -137,6 +138,7 @@ class WasmStripePool implements StripePool {
       strideBytes,
       memory,
       kernel: (key, job) => kernels.get(key, () => makeKernel(job())),
+      patterns: new LastPattern(),
       giveBack: (slot) => this.#giveBack(slot),
     }
   }
@@ -176,6 +178,34 @@ class WasmStripePool implements StripePool {
   #stripe(slot: number): Stripe {
     return new WasmStripe(this.#state, { slot, base: this.#headBytes + slot * this.#slotBytes })
   }
+}
+
+/** The erasure pattern met last: a rebuild meets one pattern for thousands of stripes and allocates nothing for it. */
+class LastPattern {
+  #present: readonly boolean[] = []
+  #wanted: readonly number[] | undefined
+  #kernel: Kernel | undefined
+
+  get kernel(): Kernel | undefined {
+    return this.#kernel
+  }
+
+  isLast({ present, wanted }: ReconstructOptions): boolean {
+    return sameItems(present, this.#present) && (wanted === this.#wanted || sameItems(wanted, this.#wanted))
+  }
+
+  /** Copies the pattern: the caller may change its arrays. */
+  remember({ present, wanted }: ReconstructOptions, kernel: Kernel | undefined): void {
+    this.#present = [...present]
+    this.#wanted = wanted && [...wanted]
+    this.#kernel = kernel
+  }
+}
+
+function sameItems<Item>(left: readonly Item[] | undefined, right: readonly Item[] | undefined): boolean {
+  if (!Array.isArray(left) || !Array.isArray(right) || left.length !== right.length) return false
+  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false
+  return true
 }
 
 class WasmStripe implements Stripe {

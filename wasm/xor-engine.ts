@@ -7,21 +7,23 @@
 import { BoundedCache } from './bounded-cache.ts'
 import type { Code } from './code.ts'
 import type { CellLayout, Engine, Kernel, MapJob } from './engine.ts'
-import { PACKET_BYTES, xorKernelModule } from './xor-kernel.ts'
-import { bitRows, shareSums } from './xor-program.ts'
-import { scheduleEagerly } from './xor-schedule.ts'
+import { wideVectors } from './wide-vectors.ts'
+import { type KernelShape, PACKET_BYTES, xorKernelModule } from './xor-kernel.ts'
+import { planXor } from './xor-plan.ts'
 
 /** Compiled modules held per codec: all single and double erasures of the default pool, many times over. */
 const MODULES_MAX = 256
 
 export class XorEngine implements Engine {
   readonly blockBytes: number
-  readonly headBytes = 0
+  readonly headBytes = SPILL_WORDS_MAX * PACKET_BYTES
   readonly #code: Code
+  readonly #lanes: 1 | 2
   readonly #modules = new BoundedCache<WebAssembly.Module>(MODULES_MAX)
 
   constructor(code: Code) {
     this.#code = code
+    this.#lanes = wideVectors() ? 2 : 1
     this.blockBytes = code.width * PACKET_BYTES
   }
 
@@ -38,11 +40,33 @@ export class XorEngine implements Engine {
 
   #compile({ map, mode }: MapJob, strideBytes: number): WebAssembly.Module {
     const { width, field } = this.#code
-    const program = shareSums(bitRows(field, map.coefficients), map.sources.length * width)
-    const shape = { mode, width, strideBytes, sources: map.sources, targets: map.targets }
-    return new WebAssembly.Module(xorKernelModule(scheduleEagerly(program), shape))
+    const { passes } = planXor(field, map.coefficients, {
+      registers: mode === 'compare' ? REGISTERS - 1 : REGISTERS,
+      searchAdditions: SEARCH_ADDITIONS,
+    })
+    const shape: KernelShape = {
+      mode,
+      width,
+      strideBytes,
+      sources: map.sources,
+      targets: map.targets,
+      lanes: this.#lanes,
+      spillAddress: 0,
+      spillWordsMax: SPILL_WORDS_MAX,
+    }
+    return new WebAssembly.Module(xorKernelModule(passes, shape))
   }
 }
+
+/**
+ * Vector registers for words: sixteen on x64, less V8's own one, less one for an operand on its way from memory,
+ * because V8 does not fold vector loads into additions.
+ */
+export const REGISTERS = 14
+/** More than any pass has: 32 shards of 5 words and the sums of six targets. */
+const SPILL_WORDS_MAX = 2048
+/** What a search may try for a new pattern: a few milliseconds. */
+const SEARCH_ADDITIONS = 40_000
 
 function jobKey({ map, mode }: MapJob, strideBytes: number): string {
   return `${strideBytes} ${mode} ${map.sources.join()} ${map.targets.join()} ${map.coefficients.cells.join()}`

@@ -15,7 +15,7 @@ import { ClusterError } from '../../node/errors.ts'
 import type { Kms } from '../../node/world.ts'
 import { ExpiringCache } from '../expiring-cache.ts'
 import { BlobReader } from './blob-reader.ts'
-import { BlobWriter } from './blob-writer.ts'
+import { BlobWriter, type WriteEvents } from './blob-writer.ts'
 import { BucketDirectory } from './bucket-directory.ts'
 import { Codecs } from './codecs.ts'
 import { DataKeys } from './data-keys.ts'
@@ -46,7 +46,7 @@ interface WrittenBody {
   readonly digests: BodyDigests
 }
 
-export interface ObjectStoreEvents {
+export interface ObjectStoreEvents extends WriteEvents {
   /** A read had to use parity or another holder. */
   readonly onDegradedRead: () => void
 }
@@ -67,7 +67,7 @@ export class ClusterObjectStore implements ObjectStore {
     this.#cluster = cluster
     this.#directory = new BucketDirectory(cluster, kms)
     this.#keys = new DataKeys(kms)
-    this.#writer = new BlobWriter(cluster, codecs)
+    this.#writer = new BlobWriter(cluster, codecs, events)
     this.#reader = new BlobReader(cluster, codecs, events.onDegradedRead)
   }
 

@@ -97,7 +97,9 @@ export function relocateShard(
   }
   if (repeated) return {}
   if (command.step === 'claim') {
-    const made = to === from || claimId === undefined ? [] : [{ shardIndex, to, claimId }]
+    // Withdrawing names the claim: that of somebody else stays.
+    const kept = to === from && claim !== undefined && claim.claimId !== claimId ? [claim] : []
+    const made = to === from || claimId === undefined ? kept : [{ shardIndex, to, claimId }]
     putBlobRow(changes, row, { blob: row.blob, claims: [...others, ...made] })
     return {}
   }

@@ -179,7 +179,7 @@ export type CatalogCommand =
    * A shard has moved or was rebuilt: durable at `to`. Refused unless holder and generation are as expected.
    *
    * `step: 'claim'` announces it, before anything is written at `to`, and leaves the holder; a claim with `to` equal to
-   * `from` withdraws one. With `claimId` the move itself is refused unless that claim still stands. A node that is
+   * `from` withdraws the one of this `claimId`. With `claimId` the move itself is refused unless that claim still stands. A node that is
    * neither holder nor claimed knows by that that its copy will never be referred to, and may delete it.
    */
   | {

@@ -33,11 +33,6 @@ export function putVersion(
   requireOpenBucket(changes, bucketId)
   const current = changes.get<ObjectRow>(rowKeys.object(bucketId, version.key))
   requireConditions(current, conditions)
-  if (blobs.length === 0 && changes.has(rowKeys.fence(version.versionId))) {
-    throw new ClusterError('VersionAbandoned', 'this version has ended', {
-      details: { versionId: version.versionId },
-    })
-  }
   for (const blob of blobs) adoptBlob(changes, blob, { bucketId, key: version.key })
   return installVersion(changes, bucketId, version)
 }

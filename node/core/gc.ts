@@ -61,16 +61,15 @@ export interface DeadBlob {
   readonly sinceMs: number
 }
 
-/** Shards to delete by node, for all dead blobs whose readers have had their time. */
+/** Shards to delete by node, for all dead blobs whose readers have had their time; not where that is settled. */
 export function deletionsOf(
   blobs: readonly DeadBlob[],
-  isMember: (nodeId: string) => boolean,
+  isSettled: (nodeId: string, blobId: string) => boolean,
 ): Map<string, { blobId: string; shardIndex: number }[]> {
   const byNode = new Map<string, { blobId: string; shardIndex: number }[]>()
   for (const { blobId, holders } of blobs) {
     for (const [shardIndex, holder] of holders.entries()) {
-      // Who has left the federation has nothing to confirm.
-      if (!isMember(holder)) continue
+      if (isSettled(holder, blobId)) continue
       const shards = byNode.get(holder)
       if (shards === undefined) byNode.set(holder, [{ blobId, shardIndex }])
       else shards.push({ blobId, shardIndex })
@@ -80,6 +79,10 @@ export function deletionsOf(
 }
 
 /** Dead blobs all of whose holders have confirmed, or left. */
-export function forgettable(blobs: readonly DeadBlob[], hasConfirmed: (nodeId: string) => boolean): string[] {
-  return blobs.filter(({ holders }) => holders.every(hasConfirmed)).map(({ blobId }) => blobId)
+export function forgettable(
+  blobs: readonly DeadBlob[],
+  isSettled: (nodeId: string, blobId: string) => boolean,
+): string[] {
+  const settled = blobs.filter(({ blobId, holders }) => holders.every((holder) => isSettled(holder, blobId)))
+  return settled.map(({ blobId }) => blobId)
 }

@@ -79,8 +79,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
   switch (command.kind) {
     case 'open-bucket':
     case 'close-bucket':
-    case 'drop-bucket':
-      return { bucketId: command.bucketId }
+      return { bucketId: command.bucketId, attempt: command.attempt }
     case 'put-version': {
       const { version } = command
       return {
@@ -102,6 +101,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
       return {
         bucketId: command.bucketId,
         key: command.key,
+        ...(command.versionId === undefined ? {} : { versionId: command.versionId }),
         timeMs: command.nowMs,
         ...conditionsField(command.conditions),
       }
@@ -124,7 +124,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
         etag: command.part.etag,
         ...checksumField(command.part.checksum),
         timeMs: command.part.modifiedMs,
-        blob: blobFields(command.blob, sha256),
+        ...(command.blob === undefined ? {} : { blob: blobFields(command.blob, sha256) }),
       }
     case 'complete-upload':
       return {
@@ -147,11 +147,14 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
         shardIndex: command.shardIndex,
         from: command.from,
         to: command.to,
+        ...(command.step === undefined ? {} : { step: command.step }),
       }
     case 'abandon-blobs':
       return { blobIds: [...command.blobIds], timeMs: command.nowMs }
     case 'forget-garbage':
       return { blobIds: [...command.blobIds] }
+    case 'forget-fences':
+      return { ids: [...command.ids], timeMs: command.nowMs }
     case 'statement':
       return { signed: sortedJson(command.signed) }
     case 'put-user':
@@ -179,7 +182,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
         to: command.to,
       }
     case 'remove-bucket':
-      return { name: command.name, bucketId: command.bucketId }
+      return { name: command.name, bucketId: command.bucketId, attempt: command.attempt }
     default:
       return {}
   }

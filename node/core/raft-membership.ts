@@ -41,6 +41,18 @@ export class Membership {
     return this.#voters.includes(nodeId)
   }
 
+  /**
+   * Whether a node may be needed as a leader. One that is about to be removed still is until the removal is
+   * committed: it may be the only one whose log is complete enough to win (section 4.2.2, figure 4.6).
+   */
+  mayLead(nodeId: string, committed: number): boolean {
+    if (this.isVoter(nodeId)) return true
+    if (this.index <= committed) return false
+    return this.#history.some(({ members }) =>
+      members.some((member) => member.nodeId === nodeId && !member.learner),
+    )
+  }
+
   isMember(nodeId: string): boolean {
     return this.members.some((member) => member.nodeId === nodeId)
   }

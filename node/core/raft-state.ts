@@ -99,6 +99,8 @@ export class RaftState {
     round: 0,
     confirming: undefined as { round: number; index: number; ids: number[] } | undefined,
   }
+  /** A whole snapshot that waits for the batch of entries that is being applied. */
+  staged: { readonly from: string; readonly position: SnapshotPosition } | undefined = undefined
   effects: RaftEffects = emptyEffects()
 
   #random: number
@@ -141,9 +143,9 @@ export class RaftState {
     return this.config.nodeId
   }
 
-  /** May this node campaign? Learners and removed nodes may not. */
+  /** May this node campaign? Learners and nodes whose removal is committed may not. */
   get promotable(): boolean {
-    return this.membership.isVoter(this.nodeId)
+    return this.membership.mayLead(this.nodeId, this.log.committed)
   }
 
   /** Mulberry32: seeded, so that a run of the simulator can be repeated. */

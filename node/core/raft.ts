@@ -123,7 +123,8 @@ function handle(raft: RaftState, event: RaftEvent): void {
       raft.log.compact(event.index)
       break
     case 'snapshotStaged':
-      snapshotStaged(raft, event)
+      raft.staged = { from: event.from, position: event.position }
+      installStaged(raft)
       break
     case 'snapshotSent':
       snapshotSent(raft, event)
@@ -274,6 +275,7 @@ function applied(raft: RaftState, index: number): void {
   if (index > log.applying) throw new Error(`raft: applied ${index}, handed out ${log.applying}`)
   log.applied = Math.max(log.applied, index)
   raft.membership.compact(log.applied)
+  installStaged(raft)
   log.trimTail(raft.limits.tailBytesMax)
 }
 
@@ -287,15 +289,16 @@ function handleSnapshotChunk(raft: RaftState, chunk: SnapshotChunk): void {
   raft.effects.stage = chunk
 }
 
-/** Follower: the staged state replaces rows and log in one write, unless the log got there by itself meanwhile. */
-function snapshotStaged(raft: RaftState, event: { from: string; position: SnapshotPosition }): void {
-  const { log } = raft
-  const { index } = event.position
-  if (index > log.committed) {
-    if (log.applying > log.applied) throw new Error('raft: snapshot while entries are being applied')
-    raft.installSnapshot(event.position)
-  }
-  const reply = { from: raft.nodeId, to: event.from, term: raft.term } as const
+/**
+ * Follower: the staged state replaces rows and log in one write, unless the log got there by itself meanwhile. Waits
+ * for the batch that is being applied, because that goes into the rows to be replaced.
+ */
+function installStaged(raft: RaftState): void {
+  const { log, staged } = raft
+  if (staged === undefined || log.applying > log.applied) return
+  raft.staged = undefined
+  if (staged.position.index > log.committed) raft.installSnapshot(staged.position)
+  const reply = { from: raft.nodeId, to: staged.from, term: raft.term } as const
   raft.send({ type: 'appendAccepted', ...reply, match: log.committed }, 'log')
 }
 

@@ -72,6 +72,8 @@ export class ClientChannel {
   readonly #gate = new Gate()
   /** Rises with everything that the peer sends: liveness looks at it. */
   heard = 0
+  /** Bytes of frames and bodies in both directions: a key may encrypt only so many. */
+  carriedBytes = 0
 
   constructor(options: ClientChannelOptions) {
     this.#options = options
@@ -132,7 +134,9 @@ export class ClientChannel {
   /** Sends a one-way message; false when the connection is not ready or more than `queueBytesMax` wait already. */
   post(messageId: number, request: unknown, queueBytesMax: number): boolean {
     if (this.#ready !== 'ready' || this.#socket.writableLength > queueBytesMax) return false
-    writeFrame(this.#socket, this.#encode('oneWay', { messageId, requestId: 0, request }))
+    const frame = this.#encode('oneWay', { messageId, requestId: 0, request })
+    this.carriedBytes += frame.length
+    writeFrame(this.#socket, frame)
     return true
   }
 
@@ -174,13 +178,14 @@ export class ClientChannel {
     }
     const requestId = this.#nextRequestId
     const body = call.body ?? []
+    const bodyBytes = bodyLength(body)
     let frame: Buffer
     try {
       frame = this.#encode('request', {
         messageId: call.messageId,
         requestId,
         request: call.request,
-        bodyBytes: bodyLength(body),
+        bodyBytes,
         deadlineMs: call.timeoutMs,
       })
     } catch (error) {
@@ -198,6 +203,7 @@ export class ClientChannel {
       outcome: undefined,
     }
     this.#open.set(requestId, open)
+    this.carriedBytes += frame.length + bodyBytes
     if (open.aborted) call.signal?.addEventListener('abort', open.aborted, { once: true })
     writeFrame(this.#socket, frame, body, open.sending ? () => this.#sent(requestId) : undefined)
   }
@@ -243,6 +249,7 @@ export class ClientChannel {
   /** `scratch` undefined: the bytes went straight into the body under way. False stops reading. */
   #read(count: number, scratch: Buffer | undefined): boolean {
     this.heard++
+    this.carriedBytes += count
     if (this.#ready !== 'ready') return false
     try {
       if (scratch) this.#parser.push(scratch.subarray(0, count), { owned: false })
@@ -261,8 +268,11 @@ export class ClientChannel {
 
   #received(frame: Frame): void {
     const call = this.#open.get(frame.requestId)
-    // Given up before: the answer crossed the cancel frame.
-    if (call === undefined) return
+    if (call === undefined) {
+      // Given up before: the answer crossed the cancel frame.
+      frame.release?.()
+      return
+    }
     const value = frame.payload.length === 0 ? undefined : decodePayload(frame.payload)
     if (frame.kind === 'reply') {
       this.#finish(frame.requestId, call, {

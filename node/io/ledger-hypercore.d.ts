@@ -91,11 +91,15 @@ declare module 'hypercore' {
 declare module 'corestore' {
   import type { Duplex } from 'node:stream'
   import type Hypercore from 'hypercore'
-  import type { Manifest } from 'hypercore'
+  import type { Manifest, ReadBatch } from 'hypercore'
 
   class Corestore {
-    constructor(directory: string, options?: { readOnly?: boolean; manifestVersion?: number })
-    readonly storage: { readonly db: { flush(): Promise<void> } }
+    constructor(directory: string, options?: { readOnly?: boolean; allowBackup?: boolean })
+    readonly storage: {
+      readonly db: { flush(): Promise<void> }
+      /** Below hypercore: what is stored of a core, null when there is none. */
+      resumeCore(discoveryKey: Uint8Array): Promise<{ read(): ReadBatch; close(): Promise<void> } | null>
+    }
     ready(): Promise<void>
     close(): Promise<void>
     get(options: { key?: Uint8Array; manifest?: Manifest; active?: boolean }): Hypercore

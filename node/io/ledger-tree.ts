@@ -40,41 +40,22 @@ export function appendToRoots(
   length: number,
   blocks: readonly Uint8Array[],
 ): TreeNode[] {
-  const grown = [...roots]
-  let count = length
-  for (const bytes of blocks) {
-    grown.push(leafNode(count, bytes))
-    count += 1
-    // As many merges as the new length has trailing zero bits, as in any binary counter of perfect trees.
-    for (let bits = count; bits % 2 === 0; bits /= 2) {
-      const right = grown.pop()
-      const left = grown.pop()
-      if (left === undefined || right === undefined) throw new Error('journal: roots do not fit the length')
-      grown.push(parentNode(left, right))
-    }
-  }
+  let grown = [...roots]
+  for (const [at, bytes] of blocks.entries()) grown = appendNode(grown, leafNode(length + at, bytes))
   return grown
 }
 
-/** Indexes of the roots of a tree of `length` blocks, left to right. */
-export function rootIndexes(length: number): number[] {
-  const indexes: number[] = []
-  let start = 0
-  for (let left = length; left > 0; ) {
-    const span = 2 ** Math.floor(Math.log2(left))
-    indexes.push(2 * start + span - 1)
-    start += span
-    left -= span
+/** The roots behind appending one leaf; `roots` belongs to the callee. */
+export function appendNode(roots: TreeNode[], leaf: TreeNode): TreeNode[] {
+  roots.push(leaf)
+  // As many merges as the new length has trailing zero bits, as in any binary counter of perfect trees.
+  for (let count = leaf.index / 2 + 1; count % 2 === 0; count /= 2) {
+    const right = roots.pop()
+    const left = roots.pop()
+    if (left === undefined || right === undefined) throw new Error('journal: roots do not fit the length')
+    roots.push(parentNode(left, right))
   }
-  return indexes
-}
-
-/** Children of a parent node (odd index) in flat in-order numbering. */
-export function childIndexes(index: number): [number, number] {
-  // A node of depth d has d trailing one bits; its children lie half a span of theirs away.
-  let half = 1
-  for (let rest = (index - 1) / 2; rest % 2 === 1; rest = (rest - 1) / 2) half *= 2
-  return [index - half, index + half]
+  return roots
 }
 
 export function treeHash(roots: readonly TreeNode[]): Uint8Array {

@@ -79,7 +79,9 @@ export class Ledger implements JournalLedger {
     keys: { signer: JournalSigner; ownerKey: Uint8Array },
   ): Promise<Ledger> {
     await mkdir(directory, { recursive: true })
-    const store = new Corestore(directory)
+    // hypercore refuses directories that were moved or restored, lest a single writer forks. Ours cannot: what was
+    // signed is known to the rows, and RocksDB's own lock keeps a second process out.
+    const store = new Corestore(directory, { allowBackup: true })
     await store.ready()
     return new Ledger(store, keys.signer, keys.ownerKey)
   }

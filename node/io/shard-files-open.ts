@@ -23,6 +23,7 @@ import type { DiskSpace } from './shard-files-space.ts'
 
 interface OpenShard {
   readonly header: ShardHeader
+  readonly replaces: SealedShard | undefined
   readonly path: string
   readonly file: DiskFile
   /** SHA-256 of header and trailers so far. */
@@ -83,8 +84,11 @@ export class OpenShards {
     return [...this.#open].flatMap(([name, open]) => (open.touchedMs <= sinceMs ? [name] : []))
   }
 
-  /** Opens the shard, in place of one of the same or an older generation. GenerationMismatch, Overloaded, NoSpace. */
-  async begin(name: string, header: ShardHeader): Promise<void> {
+  /**
+   * Opens the shard, in place of an open one of the same or an older generation. GenerationMismatch, Overloaded, NoSpace.
+   * `replaces`: the sealed shard of this name. It stays the one to be replaced: only by this entry can another be sealed.
+   */
+  async begin(name: string, header: ShardHeader, replaces: SealedShard | undefined): Promise<void> {
     const before = this.#open.get(name)
     if (before !== undefined && before.header.generation > header.generation)
       throw generationMismatch(before.header, header)
@@ -100,6 +104,7 @@ export class OpenShards {
       const digest = createHash('sha256')
       this.#open.set(name, {
         header,
+        replaces,
         path,
         file,
         digest,
@@ -136,8 +141,13 @@ export class OpenShards {
   }
 
   /** Writes the footer. ShardNotFound, GenerationMismatch, NoSpace. */
-  async finish(name: string, header: ShardHeader, sealedMs: number): Promise<FinishedShard> {
+  async finish(
+    name: string,
+    header: ShardHeader,
+    sealedMsAfter: (replaced: SealedShard | undefined) => number,
+  ): Promise<FinishedShard> {
     const open = this.#expect(name, header)
+    const sealedMs = sealedMsAfter(open.replaces)
     const { cells, lastCellBytes, path, file } = open
     const fileBytes = shardFileBytes(header.cellBytes, open)
     const digest = open.digest.digest()

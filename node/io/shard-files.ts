@@ -26,9 +26,10 @@ import {
   shardName,
 } from '../protocol/shard-store.ts'
 import type { Clock } from '../world.ts'
-import { type Disk, errnoOf, realDisk } from './shard-files-disk.ts'
+import { type Disk, errnoOf } from './shard-files-disk.ts'
 import { type FinishedShard, generationMismatch, OpenShards, sameHeader } from './shard-files-open.ts'
 import { readCells, verifyCells } from './shard-files-read.ts'
+import { realDisk } from './shard-files-real-disk.ts'
 import { SealedFiles, withSealed } from './shard-files-sealed.ts'
 import { DiskSpace } from './shard-files-space.ts'
 import { DirectorySync, NamedLocks } from './shard-files-sync.ts'
@@ -121,10 +122,7 @@ export class ShardFiles implements ShardStore {
     const verified = verifyFrames(frames, { firstCell, cellCount, cellBytes: header.cellBytes })
     const name = shardName(header)
     await this.#locked(name, async () => {
-      if (firstCell === 0) {
-        await this.#refuseOlder(name, header)
-        await this.#open.begin(name, header)
-      }
+      if (firstCell === 0) await this.#open.begin(name, header, await this.#refuseOlder(name, header))
       await this.#open.append(name, header, { firstCell, cellCount, frames, ...verified })
     })
   }
@@ -133,8 +131,7 @@ export class ShardFiles implements ShardStore {
     checkHeader(header)
     const name = shardName(header)
     return this.#locked(name, async () => {
-      const sealedMs = this.#nextSealedMs(await this.#refuseOlder(name, header))
-      const finished = await this.#open.finish(name, header, sealedMs)
+      const finished = await this.#open.finish(name, header, (replaced) => this.#nextSealedMs(replaced))
       await this.#fatalIfFails(() => finished.file.sync())
       await this.#publish(name, finished)
       return finished.shard
@@ -211,6 +208,11 @@ export class ShardFiles implements ShardStore {
       await this.#fatalIfFails(() => this.#directories.sync(this.#directoryOf(name)))
       return true
     })
+  }
+
+  async dropQuarantined(key: ShardKey): Promise<void> {
+    const name = shardName(key)
+    await this.#locked(name, () => this.#dropQuarantined(name))
   }
 
   async quarantined(): Promise<readonly QuarantinedShard[]> {

@@ -11,6 +11,7 @@
  * event loop was busy, its peers have not been silent.
  */
 import { ClusterError } from '../errors.ts'
+import type { SignedAddress } from '../protocol/address-record.ts'
 import type { BodyPool } from '../protocol/body-pool.ts'
 import { type MessageSpec, messages } from '../protocol/messages.ts'
 import type { PeerState } from '../world.ts'
@@ -36,6 +37,11 @@ export const peerLimits = {
   bulkBytes: 64 * 1024 * 1024,
   /** One-way messages behind more queued bytes than this are dropped: Raft repeats them. */
   oneWayQueueBytes: 8 * 1024 * 1024,
+  /**
+   * A connection that carried this much is replaced: with AES-GCM a key is good for 2^24.5 records of 16 KiB, about
+   * 388 GB (RFC 8446, 5.5), and OpenSSL does not change keys by itself. Bytes.
+   */
+  connectionBytes: 128 * 1024 * 1024 * 1024,
   /** After a failed bulk dial the open ones must do for this long. */
   bulkRedialMs: 200,
 } as const
@@ -45,10 +51,14 @@ export interface PeerOptions {
   readonly context: TlsContext
   readonly bulkConnections: number
   readonly bodies: BodyPool
+  /** Default `peerLimits.connectionBytes`. */
+  readonly connectionBytes?: number
   /** Where it listens and which key it must prove; undefined: not known, or not admitted. */
   readonly target: () => { readonly address: Address; readonly publicKey: string } | undefined
   /** Epoch of our cluster map, told with every ping. */
   readonly epoch: () => number
+  /** Our signed address, told with the first ping of a connection. */
+  readonly ownAddress: () => SignedAddress | undefined
   readonly changed: (state: PeerState) => void
   readonly heardEpoch: (epoch: number) => void
 }
@@ -63,6 +73,7 @@ export class TlsPeer {
   readonly #options: PeerOptions
   #control: ClientChannel | undefined
   #bulk: ClientChannel[] = []
+  readonly #retired = new Set<ClientChannel>()
   #bulkBlockedUntilMs = 0
   #up = false
   #announcedUp = false
@@ -217,6 +228,12 @@ export class TlsPeer {
       this.#lost(new ClusterError('PeerUnreachable', `${this.#options.nodeId} is silent`))
       return
     }
+    this.#retire()
+    if (this.#isWorn(control, control.openCalls === 0 ? 1 : 2)) {
+      // Dialled again at once, like after a reset. It waits for a moment without calls, but not for ever.
+      control.close(this.#worn())
+      return
+    }
     const timeoutMs = peerLimits.pingIntervalMs * peerLimits.silentPings
     this.#ping(control, timeoutMs).catch(() => {
       // Silence is counted by the ticks, and the end of the connection reports itself.
@@ -225,9 +242,10 @@ export class TlsPeer {
 
   async #ping(control: ClientChannel, timeoutMs: number): Promise<void> {
     const sentAtMs = performance.now()
+    const address = control.wasReady ? undefined : this.#options.ownAddress()
     const { reply } = await control.call({
       messageId: messages.ping.id,
-      request: { sentMs: Date.now(), epoch: this.#options.epoch() },
+      request: { sentMs: Date.now(), epoch: this.#options.epoch(), ...(address && { address }) },
       body: undefined,
       timeoutMs,
       signal: undefined,
@@ -261,7 +279,7 @@ export class TlsPeer {
     this.#control = undefined
     this.#provenKey = undefined
     control?.close(reason)
-    for (const channel of this.#bulk.splice(0)) channel.close(reason)
+    for (const channel of [...this.#bulk.splice(0), ...this.#retired]) channel.close(reason)
     this.#setUp(false)
     if (this.#closed) return
     const ceilingMs = Math.min(peerLimits.redialMsMin * 2 ** this.#failures, peerLimits.redialMsMax)
@@ -281,6 +299,7 @@ export class TlsPeer {
 
   /** The open connection with the fewest calls; a new one while there are fewer than allowed and all are in use. */
   #bulkChannel(): ClientChannel | undefined {
+    this.#retire()
     let best: ClientChannel | undefined
     for (const channel of this.#bulk) {
       if (best === undefined || channel.openCalls < best.openCalls) best = channel
@@ -291,7 +310,27 @@ export class TlsPeer {
     return this.#dialBulk() ?? best
   }
 
+  /** Worn connections take no new calls and end with their last one. */
+  #retire(): void {
+    for (const channel of this.#bulk.filter((one) => this.#isWorn(one))) {
+      this.#bulk.splice(this.#bulk.indexOf(channel), 1)
+      this.#retired.add(channel)
+    }
+    for (const channel of this.#retired) {
+      if (channel.openCalls === 0) channel.close(this.#worn())
+    }
+  }
+
+  #isWorn(channel: ClientChannel, times = 1): boolean {
+    return channel.carriedBytes >= times * (this.#options.connectionBytes ?? peerLimits.connectionBytes)
+  }
+
+  #worn(): ClusterError {
+    return new ClusterError('PeerUnreachable', `the connection to ${this.#options.nodeId} is renewed`)
+  }
+
   #firstBulk(): ClientChannel | undefined {
+    this.#retire()
     return this.#bulk[0] ?? this.#dialBulk()
   }
 
@@ -308,6 +347,7 @@ export class TlsPeer {
       bodies: this.#options.bodies,
       closed: () => {
         if (!channel.wasReady) this.#bulkBlockedUntilMs = performance.now() + peerLimits.bulkRedialMs
+        if (this.#retired.delete(channel)) return
         const at = this.#bulk.indexOf(channel)
         if (at >= 0) this.#bulk.splice(at, 1)
         // Bulk connections die with their process: find out whether that is gone.

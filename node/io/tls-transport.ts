@@ -6,9 +6,11 @@
  * connection per peer and direction, a few bulk connections beside it; a control message never waits behind a body.
  * Leaves to others: where peers are (address book), what the map says (map-watch), what messages do (funnel).
  */
+import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { MapNode } from '../core/cluster-map.ts'
 import { ClusterError } from '../errors.ts'
+import type { SignedAddress } from '../protocol/address-record.ts'
 import { BodyPool } from '../protocol/body-pool.ts'
 import { decodePayload, encodePayload } from '../protocol/codec.ts'
 import type { Inbound, Serve } from '../protocol/inbound.ts'
@@ -63,8 +65,12 @@ export interface TransportOptions {
   readonly serve: Serve
   /** Epoch of the current map. */
   readonly epoch: () => number
+  /** Our signed address, told to every peer that we dial. */
+  readonly ownAddress?: () => SignedAddress | undefined
   readonly observer?: TransportObserver
   readonly bulkConnections?: number
+  /** What a connection carries before it is renewed; default `peerLimits.connectionBytes`. */
+  readonly connectionBytes?: number
   /** Default true; false reads accepted connections by 'data' events, see direct-read.ts. */
   readonly directRead?: boolean
 }
@@ -81,6 +87,8 @@ export class TlsTransport implements Caller {
   readonly #server: Server
   readonly #bodies = new BodyPool()
   readonly #sockets = new Set<TLSSocket>()
+  /** Every accepted connection below TLS, also those whose handshake is under way: closing must end them, too. */
+  readonly #accepted = new Set<Socket>()
   readonly #inbound = new Map<ServerChannel, string>()
   readonly #peers = new Map<string, TlsPeer>()
   readonly #closing = new AbortController()
@@ -90,6 +98,10 @@ export class TlsTransport implements Caller {
     this.#context = new TlsContext(options.keyPair, options.nodeId)
     this.#server = createServer(this.#context.serverOptions(), (socket) => this.#accept(socket))
     this.#server.maxConnections = transportLimits.connections
+    this.#server.on('connection', (socket) => {
+      this.#accepted.add(socket)
+      socket.once('close', () => this.#accepted.delete(socket))
+    })
     this.#server.on('tlsClientError', (_error, socket) => {
       this.#options.observer?.refused?.('handshake')
       socket.destroy()
@@ -184,6 +196,7 @@ export class TlsTransport implements Caller {
     this.#peers.clear()
     for (const channel of [...this.#inbound.keys()]) channel.close(undefined)
     for (const socket of this.#sockets) socket.destroy()
+    for (const socket of this.#accepted) socket.destroy()
     if (this.#server.listening) await new Promise((resolve) => this.#server.close(resolve))
   }
 
@@ -245,6 +258,7 @@ export class TlsTransport implements Caller {
       nodeId,
       context: this.#context,
       bodies: this.#bodies,
+      ...(this.#options.connectionBytes && { connectionBytes: this.#options.connectionBytes }),
       bulkConnections: this.#options.bulkConnections ?? transportLimits.bulkConnections,
       target: () => {
         const address = this.#options.addressOf(nodeId)
@@ -252,6 +266,7 @@ export class TlsTransport implements Caller {
         return address && publicKey ? { address, publicKey } : undefined
       },
       epoch: this.#options.epoch,
+      ownAddress: () => this.#options.ownAddress?.(),
       changed: (state) => observer?.peerChanged?.(state),
       heardEpoch: (epoch) => observer?.heardEpoch?.(nodeId, epoch),
     })

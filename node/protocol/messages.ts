@@ -9,6 +9,7 @@
 import type { CatalogCommand, CatalogQuery } from '../core/catalog-types.ts'
 import type { NodeRole } from '../core/cluster-map.ts'
 import type { RegistryCommand, RegistryQuery } from '../core/registry-types.ts'
+import type { SignedAddress } from './address-record.ts'
 
 /** control: small, latency matters, never shared with bulk. bulk: cells of shards, several connections a peer. */
 export type ConnectionClass = 'control' | 'bulk'
@@ -74,7 +75,8 @@ export interface ShardHeader {
  * (initial value = cell index), u32le cell length` (see core/geometry.ts). All cells but the last of a shard have `cellBytes`.
  */
 export interface Requests {
-  ping: { sentMs: number; epoch: number }
+  /** `address`: where the caller listens, with the first ping of a connection: finds its way without the DHT. */
+  ping: { sentMs: number; epoch: number; address?: SignedAddress }
   raft: { payload: Uint8Array }
   'raft-bulk': { payload: Uint8Array }
   'registry-propose': { requestId: string; command: RegistryCommand }

@@ -78,6 +78,8 @@ export interface ShardStore {
    * header or footer is unreadable; false: there was none such.
    */
   quarantine(key: ShardKey, onlySealedMs?: number): Promise<boolean>
+  /** Removes the quarantined copy, and nothing else; no error when there is none. */
+  dropQuarantined(key: ShardKey): Promise<void>
   /** What was set aside and not yet replaced or removed; `shard` undefined: unreadable. */
   quarantined(): Promise<readonly QuarantinedShard[]>
   /**

@@ -29,6 +29,8 @@ export interface FunnelOptions {
   readonly epoch: () => number
   /** A caller told the epoch of its map. */
   readonly heardEpoch?: (nodeId: string, epoch: number) => void
+  /** A caller told where it listens; nothing of it is checked yet (AddressBook.accept does). */
+  readonly heardAddress?: (record: unknown) => void
   readonly metrics?: FunnelMetrics
 }
 
@@ -46,6 +48,7 @@ export function createFunnel(options: FunnelOptions): Serve {
   const handlers: Handlers = {
     ping: async (request, { from }) => {
       if (typeof request.epoch === 'number') options.heardEpoch?.(from, request.epoch)
+      if (request.address !== undefined) options.heardAddress?.(request.address)
       return { reply: { receivedMs: Date.now(), epoch: options.epoch() } }
     },
     ...options.handlers,

@@ -15,6 +15,8 @@ import { Inventory, namesOfBlob, namesOfBlobs } from './shard-inventory.ts'
 export const censusLimits = {
   /** Blobs compared at once: some hundred bytes each, times the nodes asked. */
   pageBlobs: 500,
+  /** Nodes asked about a single blob: in a larger federation its holders only, copies elsewhere stay unknown. */
+  askedForOneMax: 32,
 } as const
 
 /** What planning needs to know of the world besides rows and inventories. */
@@ -77,7 +79,10 @@ export async function lookAgain(
   const { world, blobId } = options
   const row = group.blob(blobId)
   if (row === undefined) return undefined
-  const inventory = await Inventory.of(caller, nodesToAsk(world), namesOfBlob(group.groupId, blobId))
+  const all = nodesToAsk(world)
+  const few = all.length <= censusLimits.askedForOneMax
+  const asked = few ? all : all.filter((nodeId) => row.blob.holders.includes(nodeId))
+  const inventory = await Inventory.of(caller, asked, namesOfBlob(group.groupId, blobId))
   return { row, plan: planBlob(row.blob, await viewOf(row, world, inventory)) }
 }
 

@@ -9,6 +9,7 @@
  * core/repair.ts, and the copying to rebuild.ts on the target.
  */
 
+import type { ShardedBlobRow } from '../core/catalog-rows.ts'
 import type { ShardedBlob } from '../core/catalog-types.ts'
 import type { ClusterMap, Pool } from '../core/cluster-map.ts'
 import type { RepairTask } from '../core/repair.ts'
@@ -69,7 +70,7 @@ export class RepairWorker {
   readonly #backlog = new RepairBacklog(repairLimits.backlogMax)
   /** Nodes not to be given shards, until when (monotonic ms). */
   readonly #spared = new Map<string, number>()
-  readonly #underRepair = new Set<string>()
+  readonly #underRepair = new Map<string, Promise<void>>()
   #wasLeader = false
   #censusDueMs = 0
   #censusUnderWay = false
@@ -109,8 +110,11 @@ export class RepairWorker {
     this.#wasLeader = true
     if (nowMs >= this.#censusDueMs && !this.#censusUnderWay) {
       this.#censusDueMs = nowMs + config.censusIntervalMs
-      // A census that fails is taken again when it is due; operating errors are counted inside.
-      this.census().catch(() => undefined)
+      this.census().then(
+        () => this.#repairWhileWaiting(),
+        // Rows could not be read, for example while the group closes: taken again when it is due.
+        () => undefined,
+      )
     }
     this.#repairWhileWaiting()
   }
@@ -122,8 +126,8 @@ export class RepairWorker {
     try {
       const counts = await takeCensus(group, caller, {
         world: this.#world(),
-        onPlan: ({ blob }, { tasks, urgency }) => {
-          if (tasks.length > 0) this.#backlog.add(blob.blobId, urgency)
+        onPlan: ({ blob, claims }, { tasks, urgency }) => {
+          if (tasks.length > 0 || claims !== undefined) this.#backlog.add(blob.blobId, urgency)
           else this.#backlog.remove(blob.blobId)
         },
       })
@@ -136,33 +140,38 @@ export class RepairWorker {
 
   /** Repairs until the backlog is empty; for tests and for whoever wants to wait. */
   async repairAll(): Promise<void> {
-    for (let blobId = this.#backlog.take(); blobId !== undefined; blobId = this.#backlog.take())
-      await this.#repair(blobId)
-    this.#showBacklog()
+    this.#repairWhileWaiting()
+    while (this.#underRepair.size > 0) await Promise.all(this.#underRepair.values())
   }
 
   #repairWhileWaiting(): void {
-    while (this.#underRepair.size < repairLimits.blobsAtOnceMax) {
+    while (this.#underRepair.size < repairLimits.blobsAtOnceMax && this.#mayWork()) {
       const blobId = this.#backlog.take()
+      // One that is under repair is left to the next census: what is found now may already be done.
       if (blobId === undefined || this.#underRepair.has(blobId)) break
-      this.#underRepair.add(blobId)
-      void this.#repair(blobId).finally(() => {
+      const ended = this.#repair(blobId).finally(() => {
         this.#underRepair.delete(blobId)
-        this.#showBacklog()
-        if (!this.#stopped && this.#options.group.isLeader()) this.#repairWhileWaiting()
+        this.#repairWhileWaiting()
       })
+      this.#underRepair.set(blobId, ended)
     }
     this.#showBacklog()
+  }
+
+  #mayWork(): boolean {
+    return !this.#stopped && this.#options.group.isLeader()
   }
 
   /** Does what the blob needs, one shard after the other, each by a fresh plan. Never rejects. */
   async #repair(blobId: string): Promise<void> {
     const { group, caller, metrics } = this.#options
     try {
-      for (let step = 0; step < repairLimits.stepsPerBlobMax && group.isLeader() && !this.#stopped; step++) {
+      for (let step = 0; step < repairLimits.stepsPerBlobMax && this.#mayWork(); step++) {
         const seen = await lookAgain(group, caller, { world: this.#world(), blobId })
-        const task = seen?.plan.tasks[0]
-        if (seen === undefined || task === undefined) return
+        if (seen === undefined) return
+        await this.#withdrawOthers(seen.row)
+        const task = seen.plan.tasks[0]
+        if (task === undefined) return
         await this.#do(task, seen.row.blob)
       }
     } catch {
@@ -187,6 +196,16 @@ export class RepairWorker {
     }
     if (to !== from) await group.propose({ ...move, claimId })
     metrics.add('bundescloud_repair_shards_total', 1, to === from ? 'rebuilt' : 'moved')
+  }
+
+  /** Claims of a leader that died, or does not know that it is deposed: its moves would keep garbage alive. */
+  async #withdrawOthers({ blob, claims = [] }: ShardedBlobRow): Promise<void> {
+    const { blobId, generation, holders } = blob
+    for (const { shardIndex, claimId } of claims) {
+      const holder = holders[shardIndex] ?? ''
+      const move = { blobId, generation, shardIndex, from: holder, to: holder, claimId } as const
+      await this.#options.group.propose({ kind: 'relocate-shard', step: 'claim', ...move })
+    }
   }
 
   async #rebuild(task: RepairTask, blob: ShardedBlob): Promise<void> {

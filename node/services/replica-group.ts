@@ -15,6 +15,8 @@ import { type AppliedEntry, Applier } from './replica-apply.ts'
 import { decodeCommand, encodeCommand, type GroupMessage } from './replica-codec.ts'
 import type { ReplicaLimits } from './replica-limits.ts'
 import { decodeReply, RequestRing } from './replica-requests.ts'
+import { SnapshotReceiver } from './replica-snapshot-receiver.ts'
+import { SnapshotTransfer } from './replica-snapshot-sender.ts'
 import { type GroupIdentity, GroupStorage } from './replica-storage.ts'
 
 export interface GroupStatus {
@@ -44,6 +46,10 @@ export interface GroupSurroundings {
   readonly seed: number
   readonly limits: ReplicaLimits
   send(to: NodeId, message: GroupMessage): void
+  /** Reserves the one transfer of a snapshot that a peer may receive at a time. False: try again later. */
+  acquireTransfer(to: NodeId): boolean
+  releaseTransfer(to: NodeId): void
+  randomId(): string
   onFatal(cause: unknown): void
 }
 
@@ -97,7 +103,7 @@ export class Group {
   readonly epoch: number
   readonly #around: GroupSurroundings
   readonly #storage: GroupStorage
-  readonly #requests = new RequestRing()
+  readonly #requests: RequestRing
   readonly #applier: Applier
   readonly #raft: RaftState
   readonly #events: QueuedEvent[] = []
@@ -106,6 +112,11 @@ export class Group {
   /** In the log and not yet applied, by index. */
   readonly #waiting = new Map<number, WaitingProposal>()
   readonly #reads = new Map<number, Read>()
+  readonly #receiver: SnapshotReceiver
+  /** Snapshots on their way to followers. */
+  readonly #transfers = new Map<NodeId, SnapshotTransfer>()
+  /** The journal needs the log from here on. */
+  #retainedFrom = Number.POSITIVE_INFINITY
   readonly #committedListeners = new Set<CommittedListener>()
   readonly #leadershipListeners = new Set<() => void>()
   #readId = 0
@@ -128,6 +139,22 @@ export class Group {
       requests: parts.requests,
       onWrite: (write) => this.#watch(write),
     })
+    this.#receiver = new SnapshotReceiver({
+      storage,
+      reply: ({ from, transferId }, nextChunk) => {
+        const { nodeId } = around
+        this.#say({
+          type: 'snapshotReply',
+          from: nodeId,
+          to: from,
+          term: this.#raft.term,
+          transferId,
+          nextChunk,
+        })
+      },
+      onComplete: (from, position) => this.#handle({ type: 'snapshotStaged', from, position }),
+      onFatal: (cause) => this.#fatal(cause),
+    })
   }
 
   /**
@@ -143,8 +170,7 @@ export class Group {
   ): Promise<Group> {
     const storage = new GroupStorage(identity.groupId, around.store)
     const persisted = await storage.load(identity)
-    const requests = new RequestRing()
-    await requests.load(storage.scan(around.store, 'q/'))
+    const requests = await RequestRing.load(storage.scan(around.store, 'q/'))
     const config = { nodeId: around.nodeId, seed: around.seed, limits: around.limits.raft }
     const raft = createRaft(config, persisted, storage, around.clock.monotonicMs())
     return new Group(around, storage, { identity, machine, requests, raft })
@@ -167,8 +193,14 @@ export class Group {
     const answer = answered === undefined ? undefined : this.#storage.get('q/', answered)
     if (answer !== undefined) return Promise.resolve(decodeReply(answer))
     const { proposalsMax, proposalBytesMax } = this.#around.limits
-    if (this.#queued.length + this.#waiting.size >= proposalsMax || this.#queuedBytes >= proposalBytesMax) {
-      return Promise.reject(new ClusterError('Overloaded', `group ${this.groupId} has too many proposals`))
+    if (
+      this.#queued.length + this.#waiting.size >= proposalsMax ||
+      this.#queuedBytes >= proposalBytesMax ||
+      this.#journalLags()
+    ) {
+      return Promise.reject(
+        new ClusterError('Overloaded', `group ${this.groupId} takes no more proposals now`),
+      )
     }
     const data = encodeCommand({ requestId: options.requestId, actor: options.actor, command })
     const deadlineMs = this.#around.clock.monotonicMs() + options.timeoutMs
@@ -215,7 +247,7 @@ export class Group {
     const snapshot: RowSnapshot = this.#around.store.snapshot()
     const storage = this.#storage
     return {
-      appliedIndex: this.#raft.log.applied,
+      appliedIndex: storage.appliedIndex,
       scan: (range) => storage.scan(snapshot, 'r/', range),
       close: () => snapshot.close(),
     }
@@ -267,7 +299,36 @@ export class Group {
     return log.slice(fromIndex, to, this.#around.limits.raft.applyBytesMax).map(toRecord)
   }
 
-  /** Gives leadership to a voter that is up to date; it may fail silently, `status` tells. */
+  /**
+   * The journal has taken all entries before `index`: the log may be compacted up to there. Before the first call
+   * the log is compacted as its bounds say; `retainFrom(0)` holds everything.
+   */
+  retainFrom(index: number): void {
+    this.#retainedFrom = index
+  }
+
+  /**
+   * Changes the members by one voter (or any number of learners). Resolves when the change is committed and applied
+   * here. A new member starts as a learner and is made a voter when it has caught up.
+   *
+   * @throws ClusterError NotLeader, Timeout, GroupUnavailable with details.reason: changePending,
+   *   notSingleChange, learnerBehind, transferring
+   */
+  changeMembers(members: readonly Member[], timeoutMs: number): Promise<void> {
+    if (this.#closed) return Promise.reject(this.#unavailable('the group is closed'))
+    const deadlineMs = this.#around.clock.monotonicMs() + timeoutMs
+    return new Promise((resolve, reject) => {
+      this.#handle({ type: 'changeMembers', members }, (outcome) => {
+        if ('refused' in outcome) reject(this.#refusal(outcome.refused))
+        else {
+          const waiting = { data: noData, deadlineMs, resolve: () => resolve(), reject, term: outcome.term }
+          this.#waiting.set(outcome.firstIndex, waiting)
+        }
+      })
+    })
+  }
+
+  /** Gives leadership to a voter that is up to date; it may come to nothing, `status` tells. */
   transferLeadership(to: NodeId): void {
     this.#handle({ type: 'transferLeadership', to })
   }
@@ -280,7 +341,9 @@ export class Group {
   /** Time passed. */
   tick(): void {
     if (this.#closed) return
-    this.#expire(this.#around.clock.monotonicMs())
+    const nowMs = this.#around.clock.monotonicMs()
+    this.#expire(nowMs)
+    for (const transfer of [...this.#transfers.values()]) transfer.tick(nowMs)
     this.#handle({ type: 'tick' })
   }
 
@@ -292,6 +355,7 @@ export class Group {
     this.#refuseProposals(this.#unavailable('the group was closed'))
     for (const read of this.#reads.values()) read.reject(this.#unavailable('the group was closed'))
     this.#reads.clear()
+    this.#endTransfers()
   }
 
   #handle(event: RaftEvent, onProposal?: QueuedEvent['onProposal']): void {
@@ -316,23 +380,34 @@ export class Group {
     const { persist } = effects
     if (persist !== undefined) {
       const mutations = this.#storage.persist(persist, this.epoch)
+      if (persist.snapshot !== undefined) this.#requests.adopt(this.#receiver.takeInstalled())
       this.#persisting += 1
       this.#around.store.write(mutations, { durable: true }).then(
         () => {
           this.#persisting -= 1
           this.#handle({ type: 'persisted', sequence: persist.sequence })
+          if (persist.snapshot !== undefined) this.#watch(this.#storage.collectGarbage())
           this.#proposeQueued()
         },
         (cause) => this.#fatal(cause),
       )
     }
-    for (const message of effects.messages) {
-      this.#around.send(message.to, { groupId: this.groupId, epoch: this.epoch, message })
+    for (const message of effects.messages) this.#say(message)
+    if (effects.leadershipChanged && this.#raft.role !== 'leader') {
+      this.#refuseProposals(this.#notLeader())
+      this.#endTransfers()
     }
-    if (effects.leadershipChanged && this.#raft.role !== 'leader') this.#refuseProposals(this.#notLeader())
     for (const { ids, index } of effects.reads) this.#confirmReads(ids, index)
     for (const id of effects.failedReads) this.#takeRead(id)?.reject(this.#notLeader())
     if (effects.committed.length > 0) this.#apply(effects.committed)
+    for (const to of effects.snapshotsTo) this.#startTransfer(to)
+    for (const { from, transferId, nextChunk } of effects.snapshotReplies) {
+      const transfer = this.#transfers.get(from)
+      if (transfer?.transferId !== transferId) continue
+      transfer.answered(nextChunk, this.#around.clock.monotonicMs())
+    }
+    if (effects.stage !== undefined) this.#receiver.receive(effects.stage)
+    this.#settleStaged()
     if (effects.leadershipChanged) for (const listener of this.#leadershipListeners) listener()
   }
 
@@ -382,16 +457,97 @@ export class Group {
   #applied(entries: readonly Entry[], results: readonly AppliedEntry[]): void {
     const last = entries.at(-1)
     if (last === undefined || this.#closed) return
-    for (const { index, term, reply } of results) {
-      const proposal = this.#waiting.get(index)
-      if (proposal === undefined) continue
-      this.#waiting.delete(index)
-      if (proposal.term === term) proposal.resolve(reply)
-      else proposal.reject(this.#notLeader())
-    }
+    for (const { index, term, reply } of results) this.#answer(index, term, reply)
+    for (const { kind, index, term } of entries) if (kind === 'members') this.#answer(index, term, undefined)
     this.#handle({ type: 'applied', index: last.index })
     this.#resolveReads(last.index)
+    this.#compact()
     if (results.length > 0) for (const listener of this.#committedListeners) listener(results)
+  }
+
+  #answer(index: number, term: number, reply: unknown): void {
+    const proposal = this.#waiting.get(index)
+    if (proposal === undefined) return
+    this.#waiting.delete(index)
+    if (proposal.term === term) proposal.resolve(reply)
+    else proposal.reject(this.#notLeader())
+  }
+
+  #startTransfer(to: NodeId): void {
+    const { store, limits, clock } = this.#around
+    const index = this.#storage.appliedIndex
+    const term = this.#raft.log.termAt(index)
+    if (this.#transfers.has(to) || term === undefined || !this.#around.acquireTransfer(to)) {
+      this.#handle({ type: 'snapshotSent', to, index: undefined })
+      return
+    }
+    const transfer = new SnapshotTransfer({
+      storage: this.#storage,
+      snapshot: store.snapshot(),
+      position: { index, term, members: this.#raft.membership.at(index) },
+      transferId: this.#around.randomId(),
+      limits,
+      send: (content) => {
+        const envelope = { from: this.#around.nodeId, to, term: this.#raft.term } as const
+        this.#say({ type: 'snapshot', ...envelope, ...content })
+      },
+      onEnd: (reached) => {
+        this.#transfers.delete(to)
+        this.#around.releaseTransfer(to)
+        this.#handle({ type: 'snapshotSent', to, index: reached })
+      },
+      onFatal: (cause) => this.#fatal(cause),
+    })
+    this.#transfers.set(to, transfer)
+    transfer.start(clock.monotonicMs())
+  }
+
+  #endTransfers(): void {
+    for (const transfer of [...this.#transfers.values()]) transfer.end(undefined)
+  }
+
+  /** A whole snapshot that the core did not want: the log had got there by itself. */
+  #settleStaged(): void {
+    if (this.#receiver.isComplete && this.#raft.staged === undefined) {
+      this.#receiver.discard()
+      this.#watch(this.#storage.collectGarbage())
+    }
+  }
+
+  /** Forgets the oldest part of the log when it is over its bounds and nobody needs it. */
+  #compact(): void {
+    const { logEntriesMax, logBytesMax, logPinnedFactor, logTrimEntries } = this.#around.limits
+    const storage = this.#storage
+    const { entries, bytes } = storage.logSize
+    if (entries < logEntriesMax + logTrimEntries && bytes < logBytesMax * compactionSlack) return
+    const wanted = storage.firstWithin({ entries: logEntriesMax, bytes: logBytesMax })
+    const forced = storage.firstWithin({
+      entries: logEntriesMax * logPinnedFactor,
+      bytes: logBytesMax * logPinnedFactor,
+    })
+    const transfers = [...this.#transfers.values()].map((transfer) => transfer.position.index)
+    const leads = this.#raft.role === 'leader'
+    const journal = leads ? this.#retainedFrom : Math.max(this.#retainedFrom, forced)
+    const first = Math.min(wanted, journal, Math.max(forced, Math.min(...transfers)))
+    const index = Math.min(first - 1, this.#raft.log.applied)
+    const term = this.#raft.log.termAt(index)
+    if (term === undefined || index < storage.firstIndex) return
+    this.#watch(this.#around.store.write(storage.trim(index, term), { durable: false }))
+    this.#handle({ type: 'compacted', index })
+  }
+
+  /** The journal of a leader is so far behind that taking more entries would grow the log without bound. */
+  #journalLags(): boolean {
+    const { logEntriesMax, logBytesMax, logPinnedFactor } = this.#around.limits
+    const { entries, bytes } = this.#storage.logSize
+    return (
+      this.#retainedFrom <= this.#storage.firstIndex &&
+      (entries >= logEntriesMax * logPinnedFactor || bytes >= logBytesMax * logPinnedFactor)
+    )
+  }
+
+  #say(message: RaftMessage): void {
+    this.#around.send(message.to, { groupId: this.groupId, epoch: this.epoch, message })
   }
 
   #confirmReads(ids: readonly number[], index: number): void {
@@ -469,6 +625,11 @@ export class Group {
     this.#around.onFatal(cause)
   }
 }
+
+const noData = new Uint8Array()
+
+/** The log is cut back when it is over its bytes by this factor, so that it is not cut for every entry. */
+const compactionSlack = 1.1
 
 interface GroupParts {
   readonly identity: GroupIdentity

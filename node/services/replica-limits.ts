@@ -17,7 +17,10 @@ export interface ReplicaLimits {
   /** What the log keeps behind the applied index for followers that lag; then they need a snapshot. */
   readonly logEntriesMax: number
   readonly logBytesMax: number
-  /** The log grows beyond those bounds by this factor for its readers (journal, transfers), never more. */
+  /**
+   * For its readers (journal, transfers of snapshots) the log grows beyond those bounds by this factor. Then a
+   * leader takes no proposals until the journal has caught up, and a follower's journal asks its peers.
+   */
   readonly logPinnedFactor: number
   /** Entries that are deleted from the log at a time. */
   readonly logTrimEntries: number

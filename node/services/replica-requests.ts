@@ -17,17 +17,26 @@ export interface RememberedReply {
 }
 
 export class RequestRing {
-  readonly #slots: (string | undefined)[] = new Array(requestsRemembered).fill(undefined)
-  readonly #indexes = new Map<string, number>()
+  #slots: (string | undefined)[] = new Array(requestsRemembered).fill(undefined)
+  #indexes = new Map<string, number>()
 
-  /** Rebuilds the index from the ring's rows. */
-  async load(rows: AsyncIterable<Row>): Promise<void> {
-    this.#slots.fill(undefined)
-    this.#indexes.clear()
-    for await (const { value } of rows) {
-      const { i, q } = asMap(decodeValue(value))
-      this.#note(asNumber(i), asString(q))
-    }
+  /** The ring that these rows hold. */
+  static async load(rows: AsyncIterable<Row>): Promise<RequestRing> {
+    const ring = new RequestRing()
+    for await (const { value } of rows) ring.restore(value)
+    return ring
+  }
+
+  /** Takes note of a row of the ring. */
+  restore(value: Uint8Array): void {
+    const { i, q } = asMap(decodeValue(value))
+    this.#note(asNumber(i), asString(q))
+  }
+
+  /** Becomes the other ring, which is not used any more: a snapshot was installed. */
+  adopt(other: RequestRing): void {
+    this.#slots = other.#slots
+    this.#indexes = other.#indexes
   }
 
   /**

@@ -1,14 +1,14 @@
 /**
  * Where one group's replica lies in the node's row store, and every write that it makes there.
  *
- *     g/<group>/state              epoch, term, vote                      durable before it is spoken of
- *     g/<group>/current            the generation that counts
- *     g/<group>/<generation>/l/..  log entries by index                   durable before they are acknowledged
- *     g/<group>/<generation>/base  position before the first log entry
- *     g/<group>/<generation>/a     applied index                          written in one batch with its rows
- *     g/<group>/<generation>/m     members at the applied index
- *     g/<group>/<generation>/q/..  replies of recent requests             part of the replicated state
- *     g/<group>/<generation>/r/..  rows of the state machine              part of the replicated state
+ *     g/<group>/state                epoch, term, vote                durable before it is spoken of
+ *     g/<group>/current              the generation that counts
+ *     g/<group>/v/<generation>/l/..  log entries by index             durable before they are acknowledged
+ *     g/<group>/v/<generation>/base  position before the first log entry
+ *     g/<group>/v/<generation>/a     applied index                    written in one batch with its rows
+ *     g/<group>/v/<generation>/m     members at the applied index
+ *     g/<group>/v/<generation>/q/..  replies of recent requests       part of the replicated state
+ *     g/<group>/v/<generation>/r/..  rows of the state machine        part of the replicated state
  *
  * A snapshot is staged under the next generation and becomes the state by one write of `current`: a crash before
  * it leaves the old log and rows whole. What an abandoned generation left is deleted at the next start.
@@ -32,6 +32,9 @@ import {
 /** The parts of a generation that are the replicated state: what a snapshot carries. */
 export const replicatedSpaces = ['q/', 'r/'] as const
 export type ReplicatedSpace = (typeof replicatedSpaces)[number]
+
+/** Rows of dead generations that one write deletes. */
+const deletedAtATime = 1_000
 
 export interface GroupIdentity {
   readonly groupId: string
@@ -61,6 +64,12 @@ export class GroupStorage implements LogSource {
   #sizes: number[] = []
   #firstIndex = 1
   #logBytes = 0
+  #appliedIndex = 0
+  /** The generation of the snapshot that is being staged; the newest number ever used here. */
+  #stagedGeneration: number | undefined
+  #newestGeneration = 1
+  /** Prefixes of generations to be deleted. */
+  readonly #garbage: string[] = []
 
   constructor(groupId: string, store: RowStore) {
     if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(groupId)) {
@@ -81,6 +90,11 @@ export class GroupStorage implements LogSource {
     return this.#firstIndex
   }
 
+  /** What the rows show: the last entry whose write was given to the store. */
+  get appliedIndex(): number {
+    return this.#appliedIndex
+  }
+
   /**
    * Reads the replica's state, or founds the group durably when there is none.
    *
@@ -97,12 +111,15 @@ export class GroupStorage implements LogSource {
     }
     this.#generation = asNumber(this.#read(`${this.#root}current`).generation)
     this.#prefix = this.#prefixOf(this.#generation)
+    this.#newestGeneration = this.#generation
+    await this.#deleteOtherGenerations()
     const base = this.#read(`${this.#prefix}base`)
     this.#firstIndex = asNumber(base.index) + 1
+    this.#appliedIndex = asNumber(this.#read(`${this.#prefix}a`).index)
     return {
       hardState: { term: asNumber(term), votedFor: typeof vote === 'string' ? vote : undefined },
       base: { index: asNumber(base.index), term: asNumber(base.term) },
-      appliedIndex: asNumber(this.#read(`${this.#prefix}a`).index),
+      appliedIndex: this.#appliedIndex,
       members: asMembers(this.#read(`${this.#prefix}m`).members),
       entries: await this.#loadLog(),
     }
@@ -131,8 +148,64 @@ export class GroupStorage implements LogSource {
     return mutations
   }
 
+  /**
+   * Forgets the log up to and with `index`, whose term is `term` and which is applied. Need not be durable: the rows
+   * that stand for the entries are written before, and the store keeps the order.
+   */
+  trim(index: number, term: number): RowMutation[] {
+    const mutations: RowMutation[] = [{ key: `${this.#prefix}base`, value: encodeValue({ index, term }) }]
+    for (let at = this.#firstIndex; at <= index; at += 1) {
+      mutations.push({ key: this.#logKey(at), value: undefined })
+    }
+    for (const bytes of this.#sizes.splice(0, index + 1 - this.#firstIndex)) this.#logBytes -= bytes
+    this.#firstIndex = index + 1
+    return mutations
+  }
+
+  /** The smallest index that may be kept so that the log from there on is within the bounds. */
+  firstWithin(bounds: { readonly entries: number; readonly bytes: number }): number {
+    let bytes = this.#logBytes
+    let drop = Math.max(0, this.#sizes.length - bounds.entries)
+    for (let at = 0; at < drop; at += 1) bytes -= this.#sizes[at] ?? 0
+    while (bytes > bounds.bytes && drop < this.#sizes.length) {
+      bytes -= this.#sizes[drop] ?? 0
+      drop += 1
+    }
+    return this.#firstIndex + drop
+  }
+
+  /** Opens an empty generation for a snapshot; what was staged before is dropped. */
+  beginStaging(): void {
+    this.discardStaged()
+    this.#newestGeneration += 1
+    this.#stagedGeneration = this.#newestGeneration
+  }
+
+  /** Writes rows of the snapshot, their space in front of their keys. Resolves when they are durable. */
+  stage(rows: readonly Row[]): Promise<void> {
+    if (this.#stagedGeneration === undefined) throw new Error('nothing is being staged')
+    const prefix = this.#prefixOf(this.#stagedGeneration)
+    const mutations = rows.map(({ key, value }) => ({ key: prefix + key, value }))
+    return this.#store.write(mutations, { durable: true })
+  }
+
+  /** Gives up what is staged. Its rows are deleted when there is time. */
+  discardStaged(): void {
+    const generation = this.#stagedGeneration
+    this.#stagedGeneration = undefined
+    if (generation !== undefined) this.#garbage.push(this.#prefixOf(generation))
+  }
+
+  /** Deletes the rows of generations that count no more, in small writes. */
+  async collectGarbage(): Promise<void> {
+    for (let prefix = this.#garbage.shift(); prefix !== undefined; prefix = this.#garbage.shift()) {
+      await this.#deleteRange(prefix, endOf(prefix))
+    }
+  }
+
   /** Records what was applied; goes in one write with the rows. */
   appliedRow(index: number): RowMutation {
+    this.#appliedIndex = index
     return { key: `${this.#prefix}a`, value: encodeValue({ index }) }
   }
 
@@ -183,7 +256,7 @@ export class GroupStorage implements LogSource {
   }
 
   #prefixOf(generation: number): string {
-    return `${this.#root}${digits(generation)}/`
+    return `${this.#root}v/${digits(generation)}/`
   }
 
   #logKey(index: number): string {
@@ -222,8 +295,40 @@ export class GroupStorage implements LogSource {
     return entries
   }
 
-  #install(_snapshot: SnapshotPosition, _mutations: RowMutation[]): void {
-    throw new Error('filled in below')
+  /** Makes the staged generation the one that counts. The log begins anew behind the snapshot. */
+  #install({ index, term, members }: SnapshotPosition, mutations: RowMutation[]): void {
+    if (this.#stagedGeneration === undefined) throw new Error('nothing is staged')
+    this.#garbage.push(this.#prefix)
+    this.#generation = this.#stagedGeneration
+    this.#stagedGeneration = undefined
+    this.#prefix = this.#prefixOf(this.#generation)
+    this.#firstIndex = index + 1
+    this.#sizes = []
+    this.#logBytes = 0
+    mutations.push(
+      { key: `${this.#root}current`, value: encodeValue({ generation: this.#generation }) },
+      { key: `${this.#prefix}base`, value: encodeValue({ index, term }) },
+      this.appliedRow(index),
+      this.membersRow(members),
+    )
+  }
+
+  async #deleteOtherGenerations(): Promise<void> {
+    const all = `${this.#root}v/`
+    await this.#deleteRange(all, this.#prefix)
+    await this.#deleteRange(endOf(this.#prefix), endOf(all))
+  }
+
+  async #deleteRange(gte: string, lt: string): Promise<void> {
+    for (;;) {
+      const mutations: RowMutation[] = []
+      for await (const { key } of this.#store.scan({ gte, lt, limit: deletedAtATime })) {
+        mutations.push({ key, value: undefined })
+      }
+      if (mutations.length === 0) return
+      // Durable for its pace: the store's queue is not filled with deletions.
+      await this.#store.write(mutations, { durable: true })
+    }
   }
 }
 

@@ -41,6 +41,8 @@ export interface ReplicaHostParts {
 export class ReplicaHost {
   readonly #parts: ReplicaHostParts
   readonly #groups = new Map<string, Group>()
+  /** Peers that a snapshot is on its way to, whichever group's. */
+  readonly #receiving = new Set<NodeId>()
   readonly #outbox = new Map<NodeId, GroupMessage[]>()
   #flushing = false
   #closed = false
@@ -72,6 +74,13 @@ export class ReplicaHost {
         limits,
         seed: Math.floor(random.float() * 2 ** 32),
         send: (to, message) => this.#send(to, message),
+        acquireTransfer: (to) => {
+          if (this.#receiving.has(to)) return false
+          this.#receiving.add(to)
+          return true
+        },
+        releaseTransfer: (to) => this.#receiving.delete(to),
+        randomId: () => random.hex(8),
         onFatal: (cause) => this.#fatal(cause),
       },
       identity,
@@ -88,6 +97,12 @@ export class ReplicaHost {
       if (group === undefined || group.epoch !== epoch || !isFrom(message, from)) continue
       group.receive(message)
     }
+  }
+
+  /** Stops the replica of a group here: the node is a member no more. Its rows stay in the store. */
+  removeGroup(groupId: string): void {
+    this.#groups.get(groupId)?.close()
+    this.#groups.delete(groupId)
   }
 
   /** Stops all groups. The store stays open: it belongs to the caller. */

@@ -139,8 +139,8 @@ export class ShardService {
     },
 
     'list-shards': async ({ after, limit, until, groupId }) => {
-      if (typeof after !== 'string' || !Number.isSafeInteger(limit) || limit < 1)
-        throw badMessage('list-shards')
+      const range = typeof after === 'string' && (until === undefined || typeof until === 'string')
+      if (!range || !Number.isSafeInteger(limit) || limit < 1) throw badMessage('list-shards')
       const page = await this.#options.store.list(after, Math.min(limit, shardServiceLimits.listMax), until)
       const wanted = page.shards.filter(({ header }) => groupId === undefined || header.groupId === groupId)
       const shards = wanted.map(({ header, cells, fileBytes, sealedMs }) => {
@@ -203,6 +203,7 @@ export class ShardService {
 
 /** A key that is safe to make a file name of; BadMessage otherwise. */
 function checkKey(key: ShardKey): ShardKey {
+  if (typeof key !== 'object' || key === null) throw badMessage('shard key')
   const { blobId, shardIndex } = key
   if (!Number.isSafeInteger(shardIndex) || parseShardName(shardName({ blobId, shardIndex })) === undefined)
     throw badMessage('shard key')

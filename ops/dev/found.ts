@@ -10,6 +10,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ClusterMap, MapNode, NodeRole } from '../../node/core/cluster-map.ts'
 import type { Genesis } from '../../node/core/registry-types.ts'
+import { genesisBytes } from '../../node/core/signed-documents.ts'
 import { writeFileDurably } from '../../node/io/durable-file.ts'
 import { type KeyPair, loadOrCreateKey, loadOrCreateProcessKeys } from '../../node/io/identity.ts'
 import { createFileKms } from '../../node/io/kms-file.ts'
@@ -156,7 +157,6 @@ async function writeConfigs(
     listen: address(ports.listen),
     admin: address(ports.admin),
   })
-  const addressHints = Object.fromEntries(members.map(({ id, ports }) => [id, address(ports.listen)]))
   await writeConfig(dht, addresses(dht))
   for (const member of members) {
     const common = {
@@ -165,7 +165,6 @@ async function writeConfigs(
       genesis: '../../genesis.json',
       ...addresses(member),
       dht: [`127.0.0.1:${dht.ports.listen}`],
-      addressHints,
     }
     if (member.kind === 'gateway') {
       const kms = { kind: 'file', file: layout.kmsFile }
@@ -179,9 +178,4 @@ async function writeConfigs(
 
 async function writeConfig(member: Member, config: Record<string, unknown>): Promise<void> {
   await writeFile(member.configFile, `${JSON.stringify(config, null, 2)}\n`)
-}
-
-/** Until node/core says what operators sign. */
-function genesisBytes(map: ClusterMap): Uint8Array {
-  return Buffer.from(JSON.stringify(map))
 }

@@ -118,7 +118,8 @@ export class TestFederation {
     const { gateway, nodes, auditor } = this.file
     const found =
       id === 'gw-1' ? gateway : id === 'auditor-1' ? auditor : nodes.find((node) => node.id === id)
-    if (found === undefined) throw new Error(`no process is called ${id}`)
+    // Process id 0 would name our own process group.
+    if (found === undefined || found.pid <= 0) throw new Error(`no process is called ${id}`)
     return found.pid
   }
 }
@@ -136,6 +137,11 @@ export async function startFederation(
   })
   await federation.start()
   return federation
+}
+
+/** Whether any exposition has a sample of this metric: a sum of nothing proves nothing. */
+export function hasMetric(expositions: readonly string[], name: string): boolean {
+  return expositions.some((text) => new RegExp(`^${name}[{ ]`, 'm').test(text))
 }
 
 /** Sum of a metric over expositions, of the samples whose labels contain `labels` (text of the exposition format). */

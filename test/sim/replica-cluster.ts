@@ -10,7 +10,9 @@ import { ReplicaHost } from '../../node/services/replica.ts'
 import { decodeMessages, encodeMessages, type GroupMessage } from '../../node/services/replica-codec.ts'
 import type { Group } from '../../node/services/replica-group.ts'
 import type { ReplicaLimits } from '../../node/services/replica-limits.ts'
-import type { Clock, Random, RowStore } from '../../node/world.ts'
+import type { Clock, RowStore } from '../../node/world.ts'
+import { type KvCommand, kvMachine } from './kv-machine.ts'
+import { SeededRandom } from './random.ts'
 
 export const fastLimits: ReplicaLimits = {
   raft: {
@@ -48,52 +50,6 @@ export const realClock: Clock = {
   },
 }
 
-/** Numbers of a seeded generator (mulberry32). */
-export function seededRandom(seed: number): Random {
-  let state = seed >>> 0
-  const float = () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-  const hex = (count: number) =>
-    Array.from({ length: count }, () =>
-      Math.floor(float() * 256)
-        .toString(16)
-        .padStart(2, '0'),
-    ).join('')
-  return { float, hex }
-}
-
-/** Rows by command: put, remove, compare-and-set, count of a prefix (needs a scan). Replies tell what was there. */
-export type KvCommand =
-  | { readonly op: 'put'; readonly key: string; readonly value: string }
-  | { readonly op: 'cas'; readonly key: string; readonly expect: string | null; readonly value: string }
-  | { readonly op: 'remove'; readonly key: string }
-  | { readonly op: 'count'; readonly prefix: string; readonly into: string }
-
-export const kvMachine: StateMachine = {
-  scansOf: (command) => {
-    const { op, ...rest } = command as KvCommand
-    if (op !== 'count') return []
-    const { prefix } = rest as { prefix: string }
-    return [{ gte: prefix, lt: `${prefix}\u{ffff}` }]
-  },
-  apply: ({ command, rows, scanned }) => {
-    const kv = command as KvCommand
-    if (kv.op === 'count') {
-      const count = scanned[0]?.length ?? -1
-      return { reply: { count }, mutations: [{ key: kv.into, value: Buffer.from(String(count)) }] }
-    }
-    const row = rows.get(kv.key)
-    const before = row === undefined ? null : Buffer.from(row).toString()
-    if (kv.op === 'remove') return { reply: { before }, mutations: [{ key: kv.key, value: undefined }] }
-    if (kv.op === 'cas' && kv.expect !== before) return { reply: { before, refused: true }, mutations: [] }
-    return { reply: { before }, mutations: [{ key: kv.key, value: Buffer.from(kv.value) }] }
-  },
-}
-
 interface Running {
   readonly host: ReplicaHost
   readonly store: RowStore
@@ -101,7 +57,7 @@ interface Running {
 }
 
 export class ReplicaCluster {
-  readonly random: Random
+  readonly random: SeededRandom
   readonly #running = new Map<string, Running>()
   readonly #limits: ReplicaLimits
   readonly #members: readonly Member[]
@@ -115,7 +71,7 @@ export class ReplicaCluster {
   constructor(options: { members: readonly Member[]; limits?: ReplicaLimits; seed?: number }) {
     this.#members = options.members
     this.#limits = options.limits ?? fastLimits
-    this.random = seededRandom(options.seed ?? 1)
+    this.random = new SeededRandom(options.seed ?? 1)
   }
 
   async start(nodeId: string, store: RowStore, machine: StateMachine = kvMachine): Promise<Group> {

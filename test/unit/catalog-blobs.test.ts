@@ -76,6 +76,9 @@ test('a claim is withdrawn by claiming for the holder, and then its move is refu
   driver.run(put('k', '01', ['aa']))
   driver.run(relocate({ step: 'claim', claimId: '0a' }))
   driver.run(relocate({ step: 'claim', claimId: '0b', to: 'b-1' }))
+  const [standing] = (await answerCatalogQuery(driver.rows, { kind: 'find-blobs', blobIds: ['aa'] })).blobs
+  assert.deepEqual(standing?.claims, [{ shardIndex: 1, to: 'b-2' }], 'that was not the claim of 0b')
+  driver.run(relocate({ step: 'claim', claimId: '0a', to: 'b-1' }))
   assert.equal(driver.refused(relocate({ claimId: '0a' })).code, 'GenerationMismatch')
   const [found] = (await answerCatalogQuery(driver.rows, { kind: 'find-blobs', blobIds: ['aa'] })).blobs
   assert.equal(found?.claims, undefined)

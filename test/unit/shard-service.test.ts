@@ -135,6 +135,10 @@ describe('shard service', () => {
     assert.deepEqual((await call('delete-shards', { shards })).reply, { deleted: 1 })
     const evil = [{ blobId: '../../x', shardIndex: 0 }]
     await assert.rejects(call('delete-shards', { shards: evil }), code('BadMessage'))
+    const nothing = [null] as unknown as typeof evil
+    await assert.rejects(call('delete-shards', { shards: nothing }), code('BadMessage'))
+    const tooMany = Array.from({ length: 1_001 }, () => ({ blobId, shardIndex }))
+    await assert.rejects(call('delete-shards', { shards: tooMany }), code('BadMessage'))
   })
 
   it('aborts on request, and sweeps what its writer left', async () => {

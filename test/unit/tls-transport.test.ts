@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { createServer, type Socket } from 'node:net'
+import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { afterEach, test } from 'node:test'
 import { connect, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import type { ClusterError } from '../../node/errors.ts'
@@ -157,6 +157,8 @@ test('a call carries its request, its body and its answer, with TLS 1.3 and AES-
   const socket = await rawClient('b', key)
   assert.equal(socket.getProtocol(), 'TLSv1.3')
   assert.equal(socket.getCipher().standardName, 'TLS_AES_256_GCM_SHA384')
+  // Hybrid post-quantum key agreement: the pinned runtime has OpenSSL 3.5.
+  assert.equal(Object(socket.getEphemeralKeyInfo()).name, 'X25519MLKEM768')
 })
 
 test('the body of a reply belongs to its sender again once it is sent', async () => {
@@ -360,10 +362,11 @@ test('a peer that accepts and never answers does not hang callers', async () => 
 })
 
 /** Forwards bytes to `to` until it is frozen: then it keeps connections and forwards nothing. */
-async function freezableProxy(to: { host: string; port: number }) {
+async function freezableProxy(to: { host: string; port: number }, connected?: () => void) {
   const net = await import('node:net')
   const sockets = new Set<Socket>()
   const server = createServer((near) => {
+    connected?.()
     const far = net.connect(to)
     for (const [one, other] of [
       [near, far],
@@ -413,6 +416,19 @@ test('a peer that falls silent is down, its open calls fail, and later calls fai
   })
 })
 
+test('a pause of this process is not the silence of its peers', async () => {
+  await world.start('b', { handlers: echo })
+  const changes: boolean[] = []
+  const a = await world.start('a', { observer: { peerChanged: ({ up }) => changes.push(up) } })
+  await a.call('b', 'catalog-query', ask)
+  const silenceMs = peerLimits.pingIntervalMs * (peerLimits.silentPings + 1)
+  // Like SIGSTOP: nothing of this process runs, then all its timers are overdue.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, silenceMs)
+  await eventually('a round trip after the pause', () => a.peers()[0]?.rttMs !== undefined)
+  await a.call('b', 'catalog-query', ask)
+  assert.deepEqual(changes, [true])
+})
+
 test('a reset peer is down at once, and up again when it is back at a new address', async () => {
   const key = generateKeyPair()
   const first = await world.start('b', { handlers: echo, keyPair: key })
@@ -439,6 +455,8 @@ test('a deadline rejects with Timeout, tells the callee to stop, and the connect
   })
   const a = await world.start('a')
   const propose = { groupId: 'g', requestId: 'r', command: {} as never }
+  // Connected first: the deadline below must end a call that the callee has.
+  await a.call('b', 'catalog-query', ask)
   await assert.rejects(a.call('b', 'catalog-propose', propose, { timeoutMs: 20 }), rejectsWith('Timeout'))
   await eventually('the handler is told', () => aborted === 1)
   const cancel = new AbortController()
@@ -599,10 +617,43 @@ test('a node calls itself without a socket, with the same rules', async () => {
   )
 })
 
+test('connections are renewed before their keys have encrypted too much, and no call is lost', async () => {
+  let connections = 0
+  await world.start('b', {
+    handlers: {
+      'write-shard': async (_request, { body }) => ({ reply: { sealed: body?.length === 100_000 } }),
+    },
+  })
+  const address = world.addresses.get('b')
+  assert.ok(address)
+  const proxy = await freezableProxy(address, () => connections++)
+  world.addresses.set('b', proxy.address)
+  const a = await world.start('a', { connectionBytes: 250_000, bulkConnections: 1 })
+  for (let i = 0; i < 20; i++) {
+    const { reply } = await a.call('b', 'write-shard', write, { body: [Buffer.alloc(100_000)] })
+    assert.deepEqual(reply, { sealed: true })
+  }
+  assert.ok(connections > 5, `${connections} connections for 20 calls, 3 calls each`)
+})
+
 test('round trips are measured and pings tell the epoch of the map', async () => {
   const epochs: number[] = []
   await world.start('b', {})
   const a = await world.start('a', { observer: { heardEpoch: (_nodeId, epoch) => epochs.push(epoch) } })
   await eventually('a round trip is measured', () => a.peers()[0]?.rttMs !== undefined)
   assert.ok(epochs.includes(7))
+})
+
+test('closing ends a connection whose handshake is completed only afterwards', async () => {
+  const transport = await world.start('slow')
+  const { host, port } = world.addresses.get('slow') ?? assert.fail('no address')
+  const key = generateKeyPair()
+  world.nodes.set('late', mapNode('late', key))
+  const raw = connectTcp(port, host)
+  raw.on('error', () => raw.destroy())
+  await new Promise((resolve) => raw.once('connect', resolve))
+  const closing = transport.close()
+  const socket = connect({ ...new TlsContext(key, 'late').clientOptions('control'), socket: raw })
+  socket.on('error', () => socket.destroy())
+  await closing
 })

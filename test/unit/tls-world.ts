@@ -39,6 +39,7 @@ export class TlsWorld {
       observer?: TransportObserver
       admit?: boolean
       bulkConnections?: number
+      connectionBytes?: number
       directRead?: boolean
       changes?: Partial<MapNode>
       keyPair?: KeyPair
@@ -56,6 +57,7 @@ export class TlsWorld {
       epoch: () => 7,
       ...(options.observer && { observer: options.observer }),
       ...(options.directRead !== undefined && { directRead: options.directRead }),
+      ...(options.connectionBytes && { connectionBytes: options.connectionBytes }),
       ...(options.bulkConnections && { bulkConnections: options.bulkConnections }),
     })
     this.addresses.set(nodeId, await transport.listen({ host: '127.0.0.1', port: 0 }))

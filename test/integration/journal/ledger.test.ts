@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -78,6 +78,18 @@ describe('a ledger', () => {
     }
     assert.equal(journal.batches, 0)
     for (const ledger of ledgers) await ledger.close()
+  })
+
+  it('opens in a directory that was moved, and never twice at once', async () => {
+    const { ledgers } = await threeReplicas()
+    for (const ledger of ledgers) await ledger.close()
+    const root = directories.at(-1) ?? assert.fail()
+    const signer = signers[0] ?? assert.fail()
+    const moved = join(root, 'moved')
+    await cp(join(root, signer.publicKey.slice(0, 8)), moved, { recursive: true })
+    const ledger = await Ledger.open(moved, { signer, ownerKey })
+    await assert.rejects(Ledger.open(moved, { signer, ownerKey }))
+    await ledger.close()
   })
 
   it('keeps tree and leaf hashes when bodies are erased', async () => {

@@ -12,7 +12,9 @@ import type { JournalGroup } from '../../../node/services/journal-log.ts'
 import { decodeRequest, encodeMessage } from '../../../node/services/journal-messages.ts'
 import { JournalService, type JournalState } from '../../../node/services/journal-service.ts'
 import type { Clock, Row, RowMutation, RowStore } from '../../../node/world.ts'
+import { verifyJournals } from '../../../ops/cli/journal-verify.ts'
 import { entryAt, ownerKey, signerOf } from '../../unit/journal/fixtures.ts'
+import { genesisOf } from './genesis.ts'
 
 export const realClock: Clock = {
   monotonicMs: () => performance.now(),
@@ -199,6 +201,12 @@ export class Replicas {
         ),
       () => `${JSON.stringify(names.map((name) => this.state(name)))} ${this.failures.slice(-6).join(' | ')}`,
     )
+  }
+
+  /** Stops a node and verifies its ledger offline. */
+  async verify(nodeId: string) {
+    await this.stop(nodeId)
+    return verifyJournals({ directory: this.node(nodeId).directory, genesis: genesisOf() })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

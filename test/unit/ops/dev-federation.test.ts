@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { readGatewayConfig } from '../../../gateway/config.ts'
 import { readAuditorConfig, readDhtConfig, readNodeConfig } from '../../../node/config.ts'
+import { verifyGenesis } from '../../../node/core/genesis.ts'
+import { ed25519Verify } from '../../../node/io/identity.ts'
 import { awsSettings, rcloneSettings, s3cmdSettings } from '../../../ops/dev/client-settings.ts'
 import { openDevFile, refuseForeignFolder, refuseTakenPorts } from '../../../ops/dev/dev-file.ts'
 import { foundFederation } from '../../../ops/dev/found.ts'
@@ -39,6 +41,20 @@ test('founding writes a configuration that each process accepts, with ports of i
     if ('repairDelayMs' in config) assert.equal(config.repairDelayMs, 5)
   }
   assert.equal(new Set([...ports, dev.ports.s3]).size, 19)
+})
+
+test('the genesis is sound and signed by every operator, in every shape', async () => {
+  for (const [sites, nodesPerSite] of [
+    [3, 2],
+    [1, 3],
+    [5, 1],
+  ] as const) {
+    const layout = freshLayout(`genesis-${sites}`)
+    await foundFederation(layout, await openDevFile(layout, { port: 0, sites, nodesPerSite }))
+    const genesis = verifyGenesis(JSON.parse(readFileSync(layout.genesisFile, 'utf8')), ed25519Verify)
+    assert.equal(Object.keys(genesis.signatures).length, sites)
+    assert.equal(genesis.map.nodes.length, sites * nodesPerSite + 2)
+  }
 })
 
 test('founding again keeps keys, genesis, users and ports', async () => {

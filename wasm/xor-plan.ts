@@ -1,0 +1,101 @@
+/**
+ * How a linear map becomes straight-line code: in how many passes over the targets, with which sums shared, in
+ * which order, in which registers.
+ *
+ * Invariant: a plan computes the map; everything decided here is speed. Deterministic, and bounded in time: a new
+ * erasure pattern must be ready within milliseconds. For the encoders of well-known codes the orders were searched
+ * for much longer beforehand (tuned-orders.ts).
+ */
+import type { BinaryField } from './field.ts'
+import { entryAt, type Matrix, matrixOf } from './matrix.ts'
+import type { KernelPass } from './xor-kernel.ts'
+import { eagerPriorities, eventsOf, orderBy, searchOrder, type XorEvents } from './xor-order.ts'
+import { bitRows, shareSums, xorCount } from './xor-program.ts'
+import { assignRegisters } from './xor-registers.ts'
+
+export interface PlanOptions {
+  /** Vector registers that the code may use. */
+  readonly registers: number
+  /** Additions that the search for an order may try in total. */
+  readonly searchAdditions: number
+  /** Orders found beforehand, one per pass. */
+  readonly orders?: readonly Int32Array[]
+}
+
+export interface XorPlan {
+  readonly passes: readonly KernelPass[]
+  /** The order of each pass, to be kept as a tuned one. */
+  readonly orders: readonly Int32Array[]
+  /** Additions, loads and stores of one column: the core retires a fixed number of them a cycle. */
+  readonly operations: number
+}
+
+/** Targets per pass that are tried; more targets share more sums, fewer fit the registers. */
+const TARGETS_PER_PASS = [2, 3, 4, 5]
+/** Beyond it a single pass has too many sums alive to be worth trying. */
+const TARGETS_AT_ONCE_MAX = 6
+
+/** The plan with the fewest operations among the ways to cut the targets into passes. */
+export function planXor(field: BinaryField, coefficients: Matrix, options: PlanOptions): XorPlan {
+  const candidates = [
+    ...new Set([...TARGETS_PER_PASS, TARGETS_AT_ONCE_MAX].map((size) => Math.min(size, coefficients.rows))),
+  ]
+  const drafts = candidates.map((size) => {
+    const passes = cutRows(coefficients, size).map((rows) => draftPass(field, rows, options.registers))
+    return { passes, operations: passes.reduce((sum, pass) => sum + pass.operations, 0) }
+  })
+  const best = drafts.reduce((least, draft) => (draft.operations < least.operations ? draft : least))
+  const events = best.passes.map((pass) => pass.events)
+  const orders = options.orders ?? searchOrders(events, options)
+  return assemble(events, orders, options.registers)
+}
+
+/** Rows in groups of at most `size`, as even as possible. */
+function cutRows(matrix: Matrix, size: number): Matrix[] {
+  const groups = Math.ceil(matrix.rows / size)
+  return Array.from({ length: groups }, (_, group) => {
+    const from = Math.floor((group * matrix.rows) / groups)
+    const to = Math.floor(((group + 1) * matrix.rows) / groups)
+    const shape = { rows: to - from, columns: matrix.columns }
+    return matrixOf(shape, (row, column) => entryAt(matrix, from + row, column))
+  })
+}
+
+function draftPass(
+  field: BinaryField,
+  rows: Matrix,
+  registers: number,
+): { readonly events: XorEvents; readonly operations: number } {
+  const events = eventsOf(shareSums(bitRows(field, rows), rows.columns * field.width))
+  const order = orderBy(events, eagerPriorities(events))
+  const { loads, stores } = assignRegisters(events, order, registers)
+  return { events, operations: xorCount(events.program) + loads + stores }
+}
+
+function searchOrders(events: readonly XorEvents[], options: PlanOptions): Int32Array[] {
+  const additions = events.reduce((sum, pass) => sum + pass.waits.length, 0)
+  const steps = Math.floor(options.searchAdditions / (additions + 1))
+  return events.map((pass) => {
+    const cost = (order: Int32Array): number => {
+      const { loads, stores } = assignRegisters(pass, order, options.registers)
+      return loads + stores
+    }
+    return searchOrder(pass, { steps, seed: 1, cost })
+  })
+}
+
+function assemble(events: readonly XorEvents[], orders: readonly Int32Array[], registers: number): XorPlan {
+  const passes: KernelPass[] = []
+  let firstOutput = 0
+  let operations = 0
+  events.forEach((pass, index) => {
+    const order = orders[index]
+    if (order?.length !== pass.waits.length)
+      throw new Error(`the order of pass ${index} belongs to another program`)
+    const { steps, loads, stores } = assignRegisters(pass, order, registers)
+    passes.push({ steps, firstOutput })
+    firstOutput += pass.program.outputs.length
+    operations += xorCount(pass.program) + loads + stores
+  })
+  return { passes, orders, operations }
+}
