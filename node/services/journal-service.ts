@@ -27,9 +27,9 @@ export const journalServiceLimits = {
   /** How much longer than `intervalMs` the rounds of a busy group may be apart. */
   stretchMax: 8,
   /** Entries a round should share its cost among: fewer and the interval grows, four times as many and it shrinks. */
-  roundEntriesAim: 32,
-  /** A follower waits so long for its own log to be committed as far as it is asked to sign. */
-  lagWaitMs: 300,
+  roundEntriesAim: 64,
+  /** A follower waits so long for its own log to be committed as far as asked: above two of Raft's heartbeats. */
+  lagWaitMs: 600,
   /** First and longest wait after a round without a quorum. */
   retryMs: 200,
   retryMsMax: 5_000,
@@ -164,6 +164,8 @@ class GroupJournal {
       onFailure: (why, detail) => this.#onFailure(why, detail),
     })
     this.#unsubscribe = group.onCommitted(() => this.#wake())
+    // Nothing may be compacted until what it became is durable; `flush` tells how far that is.
+    group.retainFrom(0)
     this.#wake()
   }
 
