@@ -299,8 +299,12 @@ class GroupJournal {
   }
 
   async #noteStored(): Promise<void> {
-    this.#stored = (await this.#replica.storedIndex()) ?? this.#stored
-    if (this.#group.status().committed <= this.#stored) this.#waitingSince = undefined
+    const stored = (await this.#replica.storedIndex()) ?? this.#stored
+    const waits = this.#group.status().committed > stored
+    if (!waits) this.#waitingSince = undefined
+    // What waits now came behind the block that was just stored: about now, as far as a follower can tell.
+    else if (stored > this.#stored) this.#waitingSince = this.#options.clock.monotonicMs()
+    this.#stored = stored
     if (this.#stored <= this.#flushed || this.#cancelFlush !== undefined || this.#closed) return
     this.#cancelFlush = this.#options.clock.after(journalServiceLimits.flushMs, () => {
       this.flush().catch((error: unknown) => this.#onError(error))
