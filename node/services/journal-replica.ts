@@ -170,9 +170,15 @@ export class JournalReplica {
   /** Stored journals behind a position, oldest first. */
   history(behind: { sequence: number; batches: number }): Promise<JournalReply> {
     return this.#answer(async () => {
-      const found: JournalHistory[] = []
+      const manifests: JournalManifest[] = []
       for await (const { manifest } of this.#options.ledger.list()) {
-        if (manifest.groupId !== this.groupId || manifest.sequence < behind.sequence) continue
+        if (manifest.groupId === this.groupId && manifest.sequence >= behind.sequence)
+          manifests.push(manifest)
+      }
+      manifests.sort((a, b) => a.sequence - b.sequence)
+      const found: JournalHistory[] = []
+      for (const manifest of manifests) {
+        if (found.length >= journalLimits.historyJournalsMax) break
         const journal = await this.#options.ledger.open(manifest)
         const start = manifest.sequence === behind.sequence ? behind.batches : 0
         const certificate = journal.certificate()
@@ -180,8 +186,7 @@ export class JournalReplica {
         const lastIndexes = await lastIndexesFrom(journal, start)
         found.push({ manifest, stored: journal.batches, certificate: toHex(certificate), start, lastIndexes })
       }
-      found.sort((a, b) => a.manifest.sequence - b.manifest.sequence)
-      return { kind: 'history', journals: found.slice(0, journalLimits.historyJournalsMax) }
+      return { kind: 'history', journals: found }
     })
   }
 
