@@ -18,6 +18,8 @@ export interface PlanOptions {
   readonly registers: number
   /** Additions that the search for an order may try in total. */
   readonly searchAdditions: number
+  /** Of the search. */
+  readonly seed?: number
   /** Orders found beforehand, one per pass. */
   readonly orders?: readonly Int32Array[]
 }
@@ -80,7 +82,7 @@ function searchOrders(events: readonly XorEvents[], options: PlanOptions): Int32
       const { loads, stores } = assignRegisters(pass, order, options.registers)
       return loads + stores
     }
-    return searchOrder(pass, { steps, seed: 1, cost })
+    return searchOrder(pass, { steps, seed: options.seed ?? 1, cost })
   })
 }
 
