@@ -110,6 +110,8 @@ export class CodecPool {
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { worker, resolve, reject })
+      // A process stays for work under way, not for idle threads.
+      worker.ref()
       worker.postMessage({ ...task, id })
     })
   }
@@ -126,6 +128,8 @@ export class CodecPool {
   #settle({ id, error }: CodecAnswer): void {
     const pending = this.#pending.get(id)
     this.#pending.delete(id)
+    if (pending && ![...this.#pending.values()].some(({ worker }) => worker === pending.worker))
+      pending.worker.unref()
     this.#waiters.shift()?.()
     if (error === undefined) pending?.resolve()
     else pending?.reject(new CodecError(error))

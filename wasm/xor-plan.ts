@@ -32,32 +32,31 @@ export interface XorPlan {
   readonly operations: number
 }
 
-/** Targets per pass that are tried; more targets share more sums, fewer fit the registers. */
-const TARGETS_PER_PASS = [2, 3, 4, 5]
-/** Beyond it a single pass has too many sums alive to be worth trying. */
-const TARGETS_AT_ONCE_MAX = 6
+/** Targets per pass that are tried: more targets share more sums, fewer fit the registers. */
+const TARGETS_PER_PASS = [2, 3, 4, 5, 6]
 
 /** The plan with the fewest operations among the ways to cut the targets into passes. */
 export function planXor(field: BinaryField, coefficients: Matrix, options: PlanOptions): XorPlan {
-  const candidates = [
-    ...new Set([...TARGETS_PER_PASS, TARGETS_AT_ONCE_MAX].map((size) => Math.min(size, coefficients.rows))),
-  ]
-  const drafts = candidates.map((size) => {
-    const passes = cutRows(coefficients, size).map((rows) => draftPass(field, rows, options.registers))
+  const drafts = passCounts(coefficients, options).map((count) => {
+    const passes = cutRows(coefficients, count).map((rows) => draftPass(field, rows, options.registers))
     return { passes, operations: passes.reduce((sum, pass) => sum + pass.operations, 0) }
   })
   const best = drafts.reduce((least, draft) => (draft.operations < least.operations ? draft : least))
   const events = best.passes.map((pass) => pass.events)
-  const orders = options.orders ?? searchOrders(events, options)
-  return assemble(events, orders, options.registers)
+  return assemble(events, options.orders ?? searchOrders(events, options), options.registers)
 }
 
-/** Rows in groups of at most `size`, as even as possible. */
-function cutRows(matrix: Matrix, size: number): Matrix[] {
-  const groups = Math.ceil(matrix.rows / size)
-  return Array.from({ length: groups }, (_, group) => {
-    const from = Math.floor((group * matrix.rows) / groups)
-    const to = Math.floor(((group + 1) * matrix.rows) / groups)
+/** Numbers of passes to try; tuned orders belong to the cut that they were found for. */
+function passCounts({ rows }: Matrix, { orders }: PlanOptions): number[] {
+  if (orders) return [orders.length]
+  return [...new Set(TARGETS_PER_PASS.map((targets) => Math.ceil(rows / targets)))]
+}
+
+/** Rows in `count` groups, as even as possible. */
+function cutRows(matrix: Matrix, count: number): Matrix[] {
+  return Array.from({ length: count }, (_, group) => {
+    const from = Math.floor((group * matrix.rows) / count)
+    const to = Math.floor(((group + 1) * matrix.rows) / count)
     const shape = { rows: to - from, columns: matrix.columns }
     return matrixOf(shape, (row, column) => entryAt(matrix, from + row, column))
   })
