@@ -25,7 +25,7 @@ const SEARCH_ADDITIONS = 20_000_000
 function tune(dataShards: number, parityShards: number): readonly string[] {
   const code = codeOf({ code: 'cauchy-xor', dataShards, parityShards })
   const plans = SEEDS.map((seed) =>
-    planXor(code.field, encodeMap(code).coefficients, {
+    planXor(code.field, encodeMap(code), {
       registers: REGISTERS,
       searchAdditions: SEARCH_ADDITIONS,
       seed,

@@ -6,11 +6,12 @@
  * erasure pattern must be ready within milliseconds. For the encoders of well-known codes the orders were searched
  * for much longer beforehand (tuned-orders.ts).
  */
+import type { LinearMap } from './code.ts'
 import type { BinaryField } from './field.ts'
 import { entryAt, type Matrix, matrixOf } from './matrix.ts'
 import type { KernelPass } from './xor-kernel.ts'
 import { eagerPriorities, eventsOf, orderBy, searchOrder, type XorEvents } from './xor-order.ts'
-import { bitRows, shareSums, xorCount } from './xor-program.ts'
+import { bitRows, composePrograms, shareSums, type XorProgram, xorCount } from './xor-program.ts'
 import { assignRegisters } from './xor-registers.ts'
 
 export interface PlanOptions {
@@ -33,16 +34,25 @@ export interface XorPlan {
 }
 
 /** Targets per pass that are tried: more targets share more sums, fewer fit the registers. */
-const TARGETS_PER_PASS = [2, 3, 4, 5, 6]
+const TARGETS_PER_PASS = [2, 3, 4]
 
 /** The plan with the fewest operations among the ways to cut the targets into passes. */
-export function planXor(field: BinaryField, coefficients: Matrix, options: PlanOptions): XorPlan {
-  const drafts = passCounts(coefficients, options).map((count) => {
-    const passes = cutRows(coefficients, count).map((rows) => draftPass(field, rows, options.registers))
-    return { passes, operations: passes.reduce((sum, pass) => sum + pass.operations, 0) }
-  })
-  const best = drafts.reduce((least, draft) => (draft.operations < least.operations ? draft : least))
-  const events = best.passes.map((pass) => pass.events)
+export function planXor(
+  field: BinaryField,
+  { coefficients, factors }: Pick<LinearMap, 'coefficients' | 'factors'>,
+  options: PlanOptions,
+): XorPlan {
+  const drafts = passCounts(coefficients, options).map((count) =>
+    cutRows(coefficients, count).map((rows) => draftPass(programOf(field, rows), options.registers)),
+  )
+  if (factors && !options.orders) {
+    const composed = composePrograms(programOf(field, factors.inner), programOf(field, factors.outer))
+    drafts.push([draftPass(composed, options.registers)])
+  }
+  const operations = (draft: readonly DraftPass[]): number =>
+    draft.reduce((sum, pass) => sum + pass.operations, 0)
+  const best = drafts.reduce((least, draft) => (operations(draft) < operations(least) ? draft : least))
+  const events = best.map((pass) => pass.events)
   return assemble(events, options.orders ?? searchOrders(events, options), options.registers)
 }
 
@@ -62,15 +72,20 @@ function cutRows(matrix: Matrix, count: number): Matrix[] {
   })
 }
 
-function draftPass(
-  field: BinaryField,
-  rows: Matrix,
-  registers: number,
-): { readonly events: XorEvents; readonly operations: number } {
-  const events = eventsOf(shareSums(bitRows(field, rows), rows.columns * field.width))
+interface DraftPass {
+  readonly events: XorEvents
+  readonly operations: number
+}
+
+function programOf(field: BinaryField, rows: Matrix): XorProgram {
+  return shareSums(bitRows(field, rows), rows.columns * field.width)
+}
+
+function draftPass(program: XorProgram, registers: number): DraftPass {
+  const events = eventsOf(program)
   const order = orderBy(events, eagerPriorities(events))
   const { loads, stores } = assignRegisters(events, order, registers)
-  return { events, operations: xorCount(events.program) + loads + stores }
+  return { events, operations: xorCount(program) + loads + stores }
 }
 
 function searchOrders(events: readonly XorEvents[], options: PlanOptions): Int32Array[] {

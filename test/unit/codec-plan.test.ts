@@ -74,7 +74,11 @@ describe('a plan', () => {
       ] as const) {
         for (const registers of [4, 13, 14]) {
           const matrix = randomMatrix(rows, columns, field.size, width * rows + columns)
-          const { passes, operations } = planXor(field, matrix, { registers, searchAdditions: 500 })
+          const { passes, operations } = planXor(
+            field,
+            { coefficients: matrix },
+            { registers, searchAdditions: 500 },
+          )
           const outputs = passes.flatMap((pass) => execute(pass, columns * width, registers))
           assert.deepEqual(outputs, expectedOutputs(field, matrix), `${rows} x ${columns} over 2^${width}`)
           assert.ok(operations > 0)
@@ -90,20 +94,26 @@ describe('a plan', () => {
     ] as const) {
       const code = codeOf({ code: 'cauchy-xor', dataShards, parityShards })
       for (let first = 0; first < dataShards; first += 3) {
-        const lost = [first, first + 1, dataShards + 1]
-        const present = Array.from({ length: dataShards + parityShards }, (_, shard) => !lost.includes(shard))
-        const { coefficients } = reconstructMap(code, present, lost)
-        const { passes } = planXor(code.field, coefficients, { registers: 14, searchAdditions: 0 })
-        const outputs = passes.flatMap((pass) => execute(pass, dataShards * code.width, 14))
-        assert.deepEqual(outputs, expectedOutputs(code.field, coefficients))
+        for (const lost of [
+          [first, first + 1, dataShards + 1],
+          [first, first + 1],
+        ]) {
+          const present = Array.from(
+            { length: dataShards + parityShards },
+            (_, shard) => !lost.includes(shard),
+          )
+          const map = reconstructMap(code, present, lost)
+          const { passes } = planXor(code.field, map, { registers: 14, searchAdditions: 0 })
+          const outputs = passes.flatMap((pass) => execute(pass, dataShards * code.width, 14))
+          assert.deepEqual(outputs, expectedOutputs(code.field, map.coefficients))
+        }
       }
     }
   })
 
   it('is the same every time', () => {
     const code = codeOf({ code: 'cauchy-xor', dataShards: 6, parityShards: 3 })
-    const plan = () =>
-      planXor(code.field, encodeMap(code).coefficients, { registers: 14, searchAdditions: 5000 })
+    const plan = () => planXor(code.field, encodeMap(code), { registers: 14, searchAdditions: 5000 })
     assert.deepEqual(plan(), plan())
   })
 })
@@ -125,10 +135,10 @@ describe('tuned orders', () => {
           'a permutation',
         )
       }
-      const tuned = planXor(code.field, coefficients, { registers: 14, searchAdditions: 0, orders })
+      const tuned = planXor(code.field, { coefficients }, { registers: 14, searchAdditions: 0, orders })
       const outputs = tuned.passes.flatMap((pass) => execute(pass, dataShards * code.width, 14))
       assert.deepEqual(outputs, expectedOutputs(code.field, coefficients))
-      const quick = planXor(code.field, coefficients, { registers: 14, searchAdditions: 0 })
+      const quick = planXor(code.field, { coefficients }, { registers: 14, searchAdditions: 0 })
       assert.ok(tuned.operations <= quick.operations, `${tuned.operations} against ${quick.operations}`)
     })
   }
