@@ -11,6 +11,7 @@ import { createLogger, type Logger, type RunningProcess, runProcess } from '../n
 import { systemClock, systemRandom } from '../node/io/system-world.ts'
 import { Member } from '../node/member.ts'
 import type { MetricSpec, Metrics } from '../node/metrics.ts'
+import { selfTest } from '../wasm/self-test.ts'
 import { type GatewayConfig, readGatewayConfig } from './config.ts'
 import { ClusterObjectStore, type ObjectStoreEvents } from './object/cluster-object-store.ts'
 import { RegistryCredentials } from './registry-credentials.ts'
@@ -60,6 +61,7 @@ function storeEvents(metrics: Metrics): ObjectStoreEvents {
 }
 
 async function startGateway(config: GatewayConfig, logger: Logger): Promise<RunningProcess> {
+  selfTest()
   const member = await Member.open(config, 'gateway', logger)
   const cluster = clientOf(member)
   const kms = openFileKms(config.kms.file)

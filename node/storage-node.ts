@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { selfTest } from '../wasm/self-test.ts'
 import type { NodeConfig } from './config.ts'
 import { catalog } from './core/catalog.ts'
 import type { ClusterMap, MapGroup } from './core/cluster-map.ts'
@@ -42,6 +43,7 @@ import type { RowStore } from './world.ts'
 
 /** Starts everything that this node's roles and groups ask for; resolves when it listens. */
 export async function startStorageNode(config: NodeConfig, logger: Logger): Promise<RunningProcess> {
+  selfTest()
   const onFatal = (cause: unknown) => failStop(logger, cause)
   const member = await Member.open(config, 'node', logger)
   const store = await LevelStore.open(join(config.dataDir, 'rows'), storeLimits)
