@@ -57,7 +57,7 @@ export async function startStorageNode(config: NodeConfig, logger: Logger): Prom
     onFatal,
   })
   const groups = await openGroups(host, member)
-  const shards = await startShards({ config, member, groups: groups.catalogs, onFatal })
+  const shards = await startShards({ config, member, groups: groups.catalogs, onFatal, logger })
   const journals = await startJournals({ config, member, store, groups: groups.all, logger })
   registerNodeGauges(member.metrics.registry, {
     groups: () => groups.all,
@@ -132,8 +132,9 @@ async function startShards(parts: {
   member: Member
   groups: readonly Group[]
   onFatal: (cause: unknown) => void
+  logger: Logger
 }) {
-  const { config, member, groups, onFatal } = parts
+  const { config, member, groups, onFatal, logger } = parts
   const { nodeId } = config
   const root = join(config.dataDir, 'shards')
   const shards = await openShardFiles({ root, clock: systemClock, onFatal })
@@ -164,6 +165,7 @@ async function startShards(parts: {
       },
     },
     config: { ...shardWorkersDefaults, ...workerTimes(config) },
+    log: (message, details) => logger.info(details, message),
   })
   const service = new ShardService({ ...parcel, onCorrupt: workers.suspect })
   const disk = new DiskUsageMeter(root)
