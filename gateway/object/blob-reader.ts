@@ -46,15 +46,18 @@ export class BlobReader {
       lastByte: cipherRangeOf(source, lastSegment).lastByte,
     }
     const cipher = new ByteQueue()
+    const lent = new LentRuns()
     let segment = firstSegment
-    for await (const pieces of this.#cipherRuns(source, cipherRange)) {
+    for await (const { pieces, release } of this.#cipherRuns(source, cipherRange)) {
       for (const piece of pieces) cipher.push(piece)
+      lent.add(pieces, release)
       while (segment <= lastSegment && cipher.bytes >= decryptor.nextBytes) {
         const plain = await this.#decrypt(source, decryptor, {
           segment,
           pieces: cipher.take(decryptor.nextBytes),
         })
         segment++
+        lent.consumedAllBut(cipher.bytes)
         yield* window.cut(plain)
       }
     }
@@ -63,25 +66,27 @@ export class BlobReader {
   }
 
   /** Ciphertext of a range, run by run; the next run is fetched while the consumer works on this one. */
-  async *#cipherRuns(source: BlobToRead, range: ByteRange): AsyncGenerator<readonly Buffer[]> {
+  async *#cipherRuns(source: BlobToRead, range: ByteRange): AsyncGenerator<CipherRun> {
     if (source.blob.kind === 'inline') {
       const { buffer, byteOffset } = source.blob.data
-      yield [Buffer.from(buffer, byteOffset + range.firstByte, range.lastByte + 1 - range.firstByte)]
+      const pieces = [Buffer.from(buffer, byteOffset + range.firstByte, range.lastByte + 1 - range.firstByte)]
+      yield { pieces, release: nothingLent }
       return
     }
     const fetcher = this.#fetcher(source.blob, source.signal)
     const runs = runsOf(fetcher.geometry, range)
     const start = (run: StripeRun | undefined) => {
-      const pieces = run === undefined ? Promise.resolve([]) : fetchPieces(fetcher, run, range)
+      if (run === undefined) return undefined
+      const fetched = fetchPieces(fetcher, run, range)
       // Read ahead may fail before its turn; the error is thrown when it is awaited below.
-      pieces.catch(awaitedLater)
-      return pieces
+      fetched.catch(awaitedLater)
+      return fetched
     }
     let next = start(runs[0])
     for (let i = 0; i < runs.length; i++) {
-      const pieces = await next
+      const fetched = await next
       next = start(runs[i + 1])
-      yield pieces
+      if (fetched !== undefined) yield fetched
     }
   }
 
@@ -103,8 +108,8 @@ export class BlobReader {
       for (let suspect = 0; suspect < source.blob.holders.length; suspect++) {
         try {
           const runs = runsOf(fetcher.geometry, range)
-          const pieces = await Promise.all(runs.map((run) => fetchPieces(fetcher, run, range, [suspect])))
-          const plain = decryptor.segment(pieces.flat())
+          const fetched = await Promise.all(runs.map((run) => fetchPieces(fetcher, run, range, [suspect])))
+          const plain = decryptor.segment(fetched.flatMap(({ pieces }) => pieces))
           this.#onDegraded()
           return plain
         } catch (retryError) {
@@ -124,6 +129,37 @@ export class BlobReader {
       signal,
       onDegraded: this.#onDegraded,
     })
+  }
+}
+
+/** Ciphertext of one run, in order, and how to give its memory back. */
+interface CipherRun {
+  readonly pieces: readonly Buffer[]
+  readonly release: () => void
+}
+
+/** Runs whose memory is lent by the transport: given back as soon as their last byte was decrypted. */
+class LentRuns {
+  readonly #runs: { bytes: number; release: () => void }[] = []
+  #bytes = 0
+
+  add(pieces: readonly Buffer[], release: () => void): void {
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    this.#runs.push({ bytes, release })
+    this.#bytes += bytes
+  }
+
+  /** All lent bytes but the last `rest` were decrypted. */
+  consumedAllBut(rest: number): void {
+    for (
+      let first = this.#runs[0];
+      first !== undefined && this.#bytes - first.bytes >= rest;
+      first = this.#runs[0]
+    ) {
+      this.#runs.shift()
+      this.#bytes -= first.bytes
+      first.release()
+    }
   }
 }
 
@@ -182,8 +218,8 @@ async function fetchPieces(
   run: StripeRun,
   range: ByteRange,
   without: readonly number[] = [],
-): Promise<Buffer[]> {
-  const cells = await fetcher.fetch(run, without)
+): Promise<CipherRun> {
+  const { cells, release } = await fetcher.fetch(run, without)
   const pieces: Buffer[] = []
   for (let i = 0; i < run.stripeCount; i++) {
     for (const piece of piecesAt(fetcher.geometry, run.firstStripe + i, range)) {
@@ -192,7 +228,11 @@ async function fetchPieces(
       pieces.push(cell.subarray(piece.offset, piece.offset + piece.bytes))
     }
   }
-  return pieces
+  return { pieces, release }
+}
+
+function nothingLent(): void {
+  // inline ciphertext came with the catalog's answer
 }
 
 function isAuthenticationFailure(error: unknown): boolean {

@@ -26,8 +26,18 @@ export interface StripeRun {
   readonly shards: readonly number[]
 }
 
-/** Cells of a run: `cells[stripe - firstStripe][shard]`, trailers cut off; only the needed shards are defined. */
-export type FetchedCells = readonly (readonly (Buffer | undefined)[])[]
+export interface FetchedRun {
+  /** `cells[stripe - firstStripe][shard]`, trailers cut off; only the needed shards are defined. */
+  readonly cells: readonly (readonly (Buffer | undefined)[])[]
+  /** Gives the memory of the cells back; after the last look at them, at most once. */
+  readonly release: () => void
+}
+
+/** What one holder sent: framed cells, and how to give their memory back. */
+interface Frame {
+  readonly bytes: Buffer
+  readonly release: (() => void) | undefined
+}
 
 export class StripeFetcher {
   readonly #cluster: ClusterClient
@@ -56,7 +66,7 @@ export class StripeFetcher {
   }
 
   /** `without`: shards not to be trusted for this run (their bytes failed authentication). */
-  async fetch(run: StripeRun, without: readonly number[] = []): Promise<FetchedCells> {
+  async fetch(run: StripeRun, without: readonly number[] = []): Promise<FetchedRun> {
     const usable = (shard: number) =>
       !without.includes(shard) &&
       !this.#avoid.has(shard) &&
@@ -64,7 +74,10 @@ export class StripeFetcher {
     const wanted = run.shards.filter(usable)
     const missing = run.shards.length - wanted.length
     const frames = await this.#collect(run, { wanted, spares: this.#spares(run, without), missing })
-    return this.#cells(run, frames)
+    const release = () => {
+      for (const frame of frames.values()) frame.release?.()
+    }
+    return { cells: await this.#cells(run, frames), release }
   }
 
   /** Shards to fall back on: those thought usable first, then the rest: our view of a peer may be out of date. */
@@ -84,10 +97,10 @@ export class StripeFetcher {
   #collect(
     run: StripeRun,
     plan: { wanted: readonly number[]; spares: number[]; missing: number },
-  ): Promise<Map<number, Buffer>> {
+  ): Promise<Map<number, Frame>> {
     const { dataShards } = this.#blob
     return new Promise((resolve, reject) => {
-      const frames = new Map<number, Buffer>()
+      const frames = new Map<number, Frame>()
       const started = new Set<number>()
       let underWay = 0
       let settled = false
@@ -115,6 +128,7 @@ export class StripeFetcher {
         this.#read(run, shard, abort.signal).then(
           (frame) => {
             underWay--
+            if (settled) return frame.release?.()
             frames.set(shard, frame)
             const direct = run.shards.every((needed) => frames.has(needed))
             if (direct || frames.size >= dataShards) finish(() => resolve(frames))
@@ -151,10 +165,10 @@ export class StripeFetcher {
     })
   }
 
-  async #read(run: StripeRun, shard: number, signal: AbortSignal): Promise<Buffer> {
+  async #read(run: StripeRun, shard: number, signal: AbortSignal): Promise<Frame> {
     const { blobId, generation, holders } = this.#blob
     const cells = { firstCell: run.firstStripe, cellCount: run.stripeCount }
-    const { body } = await this.#cluster.caller.call(
+    const { body, release } = await this.#cluster.caller.call(
       holders[shard] ?? '',
       'read-shard',
       { blobId, shardIndex: shard, generation, ...cells },
@@ -167,11 +181,11 @@ export class StripeFetcher {
         `a holder sent ${body?.length ?? 0} bytes instead of ${expected}`,
       )
     }
-    return body
+    return { bytes: body, release }
   }
 
   /** Cuts the frames into cells; computes data cells that are needed and did not come. */
-  async #cells(run: StripeRun, frames: Map<number, Buffer>): Promise<FetchedCells> {
+  async #cells(run: StripeRun, frames: ReadonlyMap<number, Frame>): Promise<FetchedRun['cells']> {
     const stripes: (Buffer | undefined)[][] = []
     const start = framedOffset(this.geometry, run.firstStripe)
     const lacking = run.shards.filter((shard) => !frames.has(shard))
@@ -179,7 +193,7 @@ export class StripeFetcher {
       const cellBytes = cellBytesAt(this.geometry, stripe)
       const offset = framedOffset(this.geometry, stripe) - start
       const cells: (Buffer | undefined)[] = []
-      for (const [shard, frame] of frames) cells[shard] = frame.subarray(offset, offset + cellBytes)
+      for (const [shard, { bytes }] of frames) cells[shard] = bytes.subarray(offset, offset + cellBytes)
       if (lacking.length > 0) await this.#reconstruct(cells, lacking, cellBytes)
       stripes.push(cells)
     }

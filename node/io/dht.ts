@@ -5,6 +5,7 @@
  * those that are given. Announcements are kept by persistent nodes; the bootstrap node alone is not enough for the
  * first members (dht-rpc stores at nodes that it found in a table, and a table never holds its owner).
  */
+import { createSocket } from 'node:dgram'
 import HyperDHT from 'hyperdht'
 import type { Address } from './channel.ts'
 
@@ -23,6 +24,7 @@ export interface DhtSeed {
 /** Starts both; resolves when they answer. Rejects when the port is taken. */
 export async function startDhtSeed(options: DhtSeedOptions): Promise<DhtSeed> {
   const { host, port } = options.listen
+  await assertFree(options.listen)
   const bootstrapper = HyperDHT.bootstrapper(port, host, { host })
   await bootstrapper.ready()
   const persistent = new HyperDHT({
@@ -39,5 +41,20 @@ export async function startDhtSeed(options: DhtSeedOptions): Promise<DhtSeed> {
       await persistent.destroy({ force: true })
       await bootstrapper.destroy({ force: true })
     },
+  }
+}
+
+/** Asked with a plain socket first: a DHT node that cannot bind leaves a native handle that keeps the process alive. */
+async function assertFree({ host, port }: Address): Promise<void> {
+  const probe = createSocket('udp4')
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once('error', reject)
+      probe.bind({ address: host, port, exclusive: true }, resolve)
+    })
+  } catch (cause) {
+    throw new Error(`the DHT cannot listen at UDP ${host}:${port}`, { cause })
+  } finally {
+    await new Promise<void>((resolve) => probe.close(() => resolve()))
   }
 }

@@ -34,8 +34,10 @@ import {
 } from './ledger-tree.ts'
 
 export const ledgerLimits = {
-  /** Journals of a group that stay open besides the newest: followers catch up on closed ones. */
+  /** Open journals of all groups above which old ones are closed: each holds some memory. */
   openJournalsMax: 64,
+  /** The newest journals of a group stay open: a replica's tip is among them. */
+  openPerGroupMin: 8,
   /** Wait for a single missing block from a peer. */
   fetchTimeoutMs: 5_000,
   /** How long a catching-up journal waits for bodies once it has all heads: erased ones never come. */
@@ -97,8 +99,9 @@ export class Ledger implements JournalLedger {
     const opening = this.#openJournal(key, manifest)
     this.#open.set(key, opening)
     opening.catch(() => this.#open.delete(key))
-    await this.#closeOldest()
-    return opening
+    const journal = await opening
+    await this.#closeOld(journal)
+    return journal
   }
 
   async find(key: string): Promise<StoredJournal | undefined> {
@@ -154,12 +157,18 @@ export class Ledger implements JournalLedger {
     return journal
   }
 
-  async #closeOldest(): Promise<void> {
+  /** Closes journals that nobody extends any more: well before the newest open one of the group, and not `wanted`. */
+  async #closeOld(wanted: StoredJournal): Promise<void> {
+    const { groupId } = wanted.manifest
     if (this.#open.size <= ledgerLimits.openJournalsMax) return
-    const oldest = this.#open.entries().next().value
-    if (oldest === undefined) return
-    this.#open.delete(oldest[0])
-    await (await oldest[1]).close()
+    const journals = await Promise.all(this.#open.values())
+    const ofGroup = journals.filter(({ manifest }) => manifest.groupId === groupId)
+    const newest = Math.max(...ofGroup.map(({ manifest }) => manifest.sequence))
+    for (const journal of ofGroup) {
+      if (journal === wanted || journal.manifest.sequence > newest - ledgerLimits.openPerGroupMin) continue
+      this.#open.delete(journal.key)
+      await journal.close()
+    }
   }
 }
 

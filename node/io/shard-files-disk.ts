@@ -37,7 +37,8 @@ export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-class RealFile implements DiskFile {
+/** A file behind a raw descriptor, through the page cache unless it was opened otherwise. */
+export class FdFile implements DiskFile {
   readonly #fd: number
 
   constructor(fd: number) {
@@ -69,16 +70,17 @@ class RealFile implements DiskFile {
   async read(into: Buffer, position: number): Promise<number> {
     let filled = 0
     while (filled < into.length) {
-      const count = await this.#readOnce(into, filled, position + filled)
+      const count = await this.readSome(into.subarray(filled), position + filled)
       if (count === 0) break
       filled += count
     }
     return filled
   }
 
-  #readOnce(into: Buffer, offset: number, position: number): Promise<number> {
+  /** One read: fewer bytes than asked for are no end of the file yet, 0 is. */
+  readSome(into: Buffer, position: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      fs.read(this.#fd, into, offset, into.length - offset, position, (error, count) => {
+      fs.read(this.#fd, into, 0, into.length, position, (error, count) => {
         if (error !== null) reject(error)
         else resolve(count)
       })
@@ -113,7 +115,8 @@ function behind(buffers: readonly Buffer[], written: number): readonly Buffer[] 
   return []
 }
 
-function settled(start: (done: (error: Error | null) => void) => void): Promise<void> {
+/** One callback of `fs` as a promise. */
+export function settled(start: (done: (error: Error | null) => void) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     start((error) => {
       if (error) reject(error)
@@ -122,34 +125,12 @@ function settled(start: (done: (error: Error | null) => void) => void): Promise<
   })
 }
 
-function openFd(path: string, flags: string): Promise<DiskFile> {
+/** Opens a raw descriptor; a new file is private to its owner. */
+export function openFd(path: string, flags: number): Promise<number> {
   return new Promise((resolve, reject) => {
     fs.open(path, flags, 0o600, (error, fd) => {
       if (error !== null) reject(error)
-      else resolve(new RealFile(fd))
+      else resolve(fd)
     })
   })
-}
-
-export const realDisk: Disk = {
-  create: (path) => openFd(path, 'wx+'),
-  open: (path) => openFd(path, 'r'),
-  rename: (from, to) => settled((done) => fs.rename(from, to, done)),
-  unlink: (path) => settled((done) => fs.unlink(path, done)),
-  list: (path) => fs.promises.readdir(path),
-  makeDirectory: async (path) => {
-    await fs.promises.mkdir(path, { recursive: true, mode: 0o700 })
-  },
-  syncDirectory: async (path) => {
-    const directory = await fs.promises.open(path, 'r')
-    try {
-      await directory.sync()
-    } finally {
-      await directory.close()
-    }
-  },
-  freeBytes: async (path) => {
-    const { bavail, bsize } = await fs.promises.statfs(path)
-    return bavail * bsize
-  },
 }

@@ -26,9 +26,10 @@ import {
   shardName,
 } from '../protocol/shard-store.ts'
 import type { Clock } from '../world.ts'
-import { type Disk, errnoOf, realDisk } from './shard-files-disk.ts'
+import { type Disk, errnoOf } from './shard-files-disk.ts'
 import { type FinishedShard, generationMismatch, OpenShards, sameHeader } from './shard-files-open.ts'
 import { readCells, verifyCells } from './shard-files-read.ts'
+import { realDisk } from './shard-files-real-disk.ts'
 import { SealedFiles, withSealed } from './shard-files-sealed.ts'
 import { DiskSpace } from './shard-files-space.ts'
 import { DirectorySync, NamedLocks } from './shard-files-sync.ts'

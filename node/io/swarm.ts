@@ -123,10 +123,12 @@ export class Swarm implements SwarmConnections, MemberLinks {
 
   async search(): Promise<void> {
     if (this.#closed) return
-    if (this.#discovery) await this.#discovery.refresh()
-    else {
-      this.#discovery = this.#swarm.join(this.#topic(), { server: true, client: true })
+    try {
+      this.#discovery ??= this.#swarm.join(this.#topic(), { server: true, client: true })
       await this.#discovery.refresh()
+    } catch (error) {
+      // The only reason is that we are closing; a DHT that does not answer is no error of hyperswarm's.
+      if (!this.#closed) throw error
     }
   }
 

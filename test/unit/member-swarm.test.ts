@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Duplex } from 'node:stream'
 import { afterEach, test } from 'node:test'
 import Protomux from 'protomux'
+import { startDhtSeed } from '../../node/io/dht.ts'
 import { Swarm } from '../../node/io/swarm.ts'
 import { MemberWorld, type TestMember } from './member-fixture.ts'
 import { eventually, mapNode } from './tls-world.ts'
@@ -88,4 +89,9 @@ test('a swarm without seeds of its own does not start: the public DHT is never t
       }),
     /bootstrap/,
   )
+})
+
+test('a seed whose port is taken says so and leaves nothing open', async () => {
+  const { address } = await world.seed()
+  await assert.rejects(startDhtSeed({ listen: address }), /cannot listen/)
 })

@@ -416,6 +416,19 @@ test('a peer that falls silent is down, its open calls fail, and later calls fai
   })
 })
 
+test('a pause of this process is not the silence of its peers', async () => {
+  await world.start('b', { handlers: echo })
+  const changes: boolean[] = []
+  const a = await world.start('a', { observer: { peerChanged: ({ up }) => changes.push(up) } })
+  await a.call('b', 'catalog-query', ask)
+  const silenceMs = peerLimits.pingIntervalMs * (peerLimits.silentPings + 1)
+  // Like SIGSTOP: nothing of this process runs, then all its timers are overdue.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, silenceMs)
+  await eventually('a round trip after the pause', () => a.peers()[0]?.rttMs !== undefined)
+  await a.call('b', 'catalog-query', ask)
+  assert.deepEqual(changes, [true])
+})
+
 test('a reset peer is down at once, and up again when it is back at a new address', async () => {
   const key = generateKeyPair()
   const first = await world.start('b', { handlers: echo, keyPair: key })
@@ -442,6 +455,8 @@ test('a deadline rejects with Timeout, tells the callee to stop, and the connect
   })
   const a = await world.start('a')
   const propose = { groupId: 'g', requestId: 'r', command: {} as never }
+  // Connected first: the deadline below must end a call that the callee has.
+  await a.call('b', 'catalog-query', ask)
   await assert.rejects(a.call('b', 'catalog-propose', propose, { timeoutMs: 20 }), rejectsWith('Timeout'))
   await eventually('the handler is told', () => aborted === 1)
   const cancel = new AbortController()
