@@ -32,6 +32,7 @@ import {
   appendAsLeader,
   broadcastAppend,
   collectCommitted,
+  commitTo,
   handleAppend,
   handleAppendAccepted,
   handleAppendRejected,
@@ -281,12 +282,23 @@ function applied(raft: RaftState, index: number): void {
 
 function handleSnapshotChunk(raft: RaftState, chunk: SnapshotChunk): void {
   heardLeader(raft, chunk.from)
-  if (chunk.position.index <= raft.log.committed) {
+  if (isCovered(raft, chunk.position)) {
     const reply = { from: raft.nodeId, to: chunk.from, term: raft.term } as const
     raft.send({ type: 'appendAccepted', ...reply, match: raft.log.committed }, 'log')
     return
   }
   raft.effects.stage = chunk
+}
+
+/**
+ * Whether our log has what the snapshot stands for. Then nothing may be replaced: entries behind the snapshot may
+ * be acknowledged already (section 5.1: "retain the log entries following it"). What the snapshot holds is committed.
+ */
+function isCovered(raft: RaftState, position: SnapshotPosition): boolean {
+  if (position.index <= raft.log.committed) return true
+  if (!raft.log.matches(position.index, position.term)) return false
+  commitTo(raft, position.index)
+  return true
 }
 
 /**
@@ -297,7 +309,7 @@ function installStaged(raft: RaftState): void {
   const { log, staged } = raft
   if (staged === undefined || log.applying > log.applied) return
   raft.staged = undefined
-  if (staged.position.index > log.committed) raft.installSnapshot(staged.position)
+  if (!isCovered(raft, staged.position)) raft.installSnapshot(staged.position)
   const reply = { from: raft.nodeId, to: staged.from, term: raft.term } as const
   raft.send({ type: 'appendAccepted', ...reply, match: log.committed }, 'log')
 }

@@ -154,8 +154,14 @@ const mutants: readonly Mutant[] = [
   {
     name: 'installs a snapshot that is older than its log',
     file: 'core/raft.ts',
-    from: 'if (staged.position.index > log.committed) raft',
-    to: 'if (staged.position.index > log.baseIndex) raft',
+    from: 'if (position.index <= raft.log.committed) return true',
+    to: '',
+  },
+  {
+    name: 'a snapshot costs acknowledged entries behind it',
+    file: 'core/raft.ts',
+    from: 'if (!raft.log.matches(position.index, position.term)) return false',
+    to: 'return false',
   },
   {
     name: 'a leader without a majority goes on leading',
@@ -261,7 +267,12 @@ for (const mutant of mutants) {
     const run = spawnSync(process.execPath, ['--import', 'tsx', ...seeds], options)
     const directed = core
       ? ['--test', 'test/unit/raft.test.ts', 'test/unit/raft-rules.test.ts']
-      : ['--test', 'test/unit/replica.test.ts', 'test/unit/replica-members.test.ts']
+      : [
+          '--test',
+          'test/unit/replica.test.ts',
+          'test/unit/replica-members.test.ts',
+          'test/unit/replica-parts.test.ts',
+        ]
     const unseen = run.status === 0
     const tests = unseen
       ? spawnSync(process.execPath, ['--import', 'tsx', ...directed], { ...options, timeout: 60_000 })

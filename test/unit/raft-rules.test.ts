@@ -173,6 +173,33 @@ describe('a change of members', () => {
   })
 })
 
+describe('a snapshot', () => {
+  const position = { index: 2, term: 1, members }
+  const chunk = { ...fromN2, term: 1, position, transferId: 't', chunk: 0, last: true, rows: [] } as const
+
+  test('that the log covers is not taken: entries behind it may be acknowledged', () => {
+    const node = new Node(1, [1, 1, 1])
+    const effects = node.receive({ type: 'snapshot', ...chunk })
+    assert.equal(effects.stage, undefined)
+    const late = new Node(1, [1])
+    late.receive({ type: 'snapshot', ...chunk })
+    const entries = [2, 3].map((index) => ({ kind: 'noop', index, term: 1 }) as const)
+    late.receive({ type: 'append', ...fromN2, term: 1, prevIndex: 1, prevTerm: 1, entries, commit: 0 })
+    const staged = late.step({ type: 'snapshotStaged', from: 'n2', position })
+    assert.equal(staged.persist?.snapshot, undefined)
+    assert.deepEqual([late.raft.log.lastIndex, late.raft.log.committed], [3, 2])
+  })
+
+  test('replaces a log that contradicts it', () => {
+    const node = new Node(1, [1])
+    const behind = { index: 2, term: 2, members }
+    node.receive({ type: 'snapshot', ...chunk, term: 2, position: behind })
+    const effects = node.step({ type: 'snapshotStaged', from: 'n2', position: behind })
+    assert.deepEqual(effects.persist?.snapshot, behind)
+    assert.deepEqual([node.raft.log.baseIndex, node.raft.log.lastIndex, node.raft.log.committed], [2, 2, 2])
+  })
+})
+
 describe('a contradiction of what is committed', () => {
   test('is a bug and throws instead of being obeyed', () => {
     const node = new Node(1, [1, 1])
