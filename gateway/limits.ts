@@ -14,6 +14,8 @@ export const gatewayLimits = {
   headersTimeoutMs: 20_000,
   /** Idle connections between requests: longer than SDK pools keep theirs, so that clients close first. */
   keepAliveTimeoutMs: 75_000,
+  /** A gateway that is told to stop lets running requests end for so long. */
+  closeGraceMs: 30_000,
   /** Requests served at once; beyond: 503 SlowDown. Bounds memory: each holds at most `bodyQueueBytesMax`. */
   requestsInFlightMax: 512,
   /** Seconds told to a client that is asked to come back. */

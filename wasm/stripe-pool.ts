@@ -237,15 +237,20 @@ class WasmStripe implements Stripe {
     this.#run(cellBytes, 'encode', () => ({ map: encodeMap(this.#state.code), mode: 'store' }))
   }
 
-  reconstruct(cellBytes: number, { present, wanted }: ReconstructOptions): void {
+  reconstruct(cellBytes: number, options: ReconstructOptions): void {
     this.#check(cellBytes)
-    const targets = checkPattern(present, wanted, this.#state.code)
-    if (targets.length === 0) return
+    const { patterns } = this.#state
+    if (!patterns.isLast(options)) patterns.remember(options, this.#patternKernel(options))
+    patterns.kernel?.(this.#base, cellBytes)
+  }
+
+  /** Undefined when nothing is missing. */
+  #patternKernel({ present, wanted }: ReconstructOptions): Kernel | undefined {
+    const { code, kernel } = this.#state
+    const targets = checkPattern(present, wanted, code)
+    if (targets.length === 0) return undefined
     const key = `reconstruct ${present.map(Number).join('')} ${targets.join()}`
-    this.#run(cellBytes, key, () => ({
-      map: reconstructMap(this.#state.code, present, targets),
-      mode: 'store',
-    }))
+    return kernel(key, () => ({ map: reconstructMap(code, present, targets), mode: 'store' }))
   }
 
   verify(cellBytes: number): boolean {

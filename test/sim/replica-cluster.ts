@@ -74,7 +74,24 @@ export class ReplicaCluster {
     this.random = new SeededRandom(options.seed ?? 1)
   }
 
-  async start(nodeId: string, store: RowStore, machine: StateMachine = kvMachine): Promise<Group> {
+  /** Starts a node that is no founder: it knows itself as a learner until the log tells it more. */
+  join(nodeId: string, store: RowStore): Promise<Group> {
+    return this.#start(nodeId, { store, machine: kvMachine, members: [{ nodeId, learner: true }] })
+  }
+
+  start(nodeId: string, store: RowStore, machine: StateMachine = kvMachine): Promise<Group> {
+    return this.#start(nodeId, { store, machine, members: this.#members })
+  }
+
+  /** Delivers a message as if `from` had sent it. */
+  inject(from: string, to: string, message: GroupMessage): void {
+    this.#running.get(to)?.host.receive(from, [message])
+  }
+
+  async #start(
+    nodeId: string,
+    { store, machine, members }: { store: RowStore; machine: StateMachine; members: readonly Member[] },
+  ): Promise<Group> {
     const host = new ReplicaHost({
       nodeId,
       store,
@@ -84,7 +101,7 @@ export class ReplicaCluster {
       limits: this.#limits,
       onFatal: (cause) => this.failures.push(cause),
     })
-    const group = await host.addGroup({ groupId: 'kv', epoch: 1, members: this.#members }, machine)
+    const group = await host.addGroup({ groupId: 'kv', epoch: 1, members }, machine)
     this.#running.set(nodeId, { host, store, group })
     return group
   }

@@ -111,8 +111,9 @@ describe('three replicas on LevelDB', () => {
 })
 
 describe('a repeated proposal', () => {
-  test('is applied once and answers the same, also on the next leader', async () => {
+  test('is applied once and answers the same, also on the next leader', async (t) => {
     const cluster = new ReplicaCluster({ members: voters('a', 'b', 'c') })
+    t.after(() => cluster.close())
     for (const nodeId of ['a', 'b', 'c']) await cluster.start(nodeId, new SimStore())
     const first = await cluster.propose({ op: 'put', key: 'x', value: '1' }, 'same')
     await cluster.propose({ op: 'put', key: 'x', value: '2' }, 'other')
@@ -126,25 +127,26 @@ describe('a repeated proposal', () => {
     cluster.stop(old)
     assert.deepEqual(await cluster.propose({ op: 'put', key: 'x', value: '1' }, 'same'), first)
     const next = await cluster.leader()
+    await next.readBarrier(5_000)
     assert.equal(next.get('x')?.toString(), '2')
-    await cluster.close()
   })
 
-  test('within one batch is recognised as well', async () => {
+  test('within one batch is recognised as well', async (t) => {
     const cluster = new ReplicaCluster({ members: voters('a') })
+    t.after(() => cluster.close())
     const group = await cluster.start('a', new SimStore())
     await cluster.leader()
     const propose = () =>
       group.propose({ op: 'cas', key: 'x', expect: null, value: '1' }, { requestId: 'r', timeoutMs: 500 })
     const replies = await Promise.all([propose(), propose(), propose()])
     assert.deepEqual(replies, [{ before: null }, { before: null }, { before: null }])
-    await cluster.close()
   })
 })
 
 describe('a host whose disk fails', () => {
-  test('stops: nothing is acknowledged and the failure is reported once', async () => {
+  test('stops: nothing is acknowledged and the failure is reported once', async (t) => {
     const cluster = new ReplicaCluster({ members: voters('a') })
+    t.after(() => cluster.close())
     const store = new SimStore()
     const group = await cluster.start('a', store)
     await cluster.leader()
