@@ -6,7 +6,7 @@
  * refused exactly once. Elections, order and safety are the core's business, bytes on disk the storage's.
  */
 import { createRaft, type RaftEvent, step } from '../core/raft.ts'
-import type { Entry, Member, RaftMessage } from '../core/raft-messages.ts'
+import type { Entry, Member, RaftMessage, SnapshotPosition } from '../core/raft-messages.ts'
 import type { RaftEffects, RaftState, Refusal } from '../core/raft-state.ts'
 import type { StateMachine } from '../core/state-machine.ts'
 import { ClusterError } from '../errors.ts'
@@ -19,8 +19,8 @@ import { Proposals } from './replica-proposals.ts'
 import { Reads } from './replica-reads.ts'
 import { decodeReply, RequestRing } from './replica-requests.ts'
 import { SnapshotReceiver } from './replica-snapshot-receiver.ts'
-import { SnapshotTransfer } from './replica-snapshot-sender.ts'
 import { type GroupIdentity, GroupStorage } from './replica-storage.ts'
+import { SnapshotTransfers } from './replica-transfers.ts'
 
 export interface GroupStatus {
   readonly groupId: string
@@ -94,8 +94,7 @@ export class Group {
   readonly #proposals: Proposals
   readonly #reads = new Reads()
   readonly #receiver: SnapshotReceiver
-  /** Snapshots on their way to followers. */
-  readonly #transfers = new Map<NodeId, SnapshotTransfer>()
+  readonly #transfers: SnapshotTransfers
   /** The journal needs the log from here on. */
   #retainedFrom = Number.POSITIVE_INFINITY
   readonly #committedListeners = new Set<CommittedListener>()
@@ -119,6 +118,20 @@ export class Group {
       machine: parts.machine,
       requests: parts.requests,
       onWrite: (write) => this.#watch(write),
+    })
+    this.#transfers = new SnapshotTransfers({
+      nodeId: around.nodeId,
+      store: around.store,
+      storage,
+      limits: around.limits,
+      position: () => this.#position(),
+      term: () => this.#raft.term,
+      acquire: (to) => around.acquireTransfer(to),
+      release: (to) => around.releaseTransfer(to),
+      randomId: () => around.randomId(),
+      send: (message) => this.#say(message),
+      onEnd: (to, index) => this.#handle({ type: 'snapshotSent', to, index }),
+      onFatal: (cause) => this.#fatal(cause),
     })
     this.#receiver = new SnapshotReceiver({
       storage,
@@ -318,7 +331,7 @@ export class Group {
     const late = () => new ClusterError('Timeout', `group ${this.groupId} did not answer in time`)
     this.#proposals.expire(nowMs, late)
     this.#reads.expire(nowMs, late)
-    for (const transfer of [...this.#transfers.values()]) transfer.tick(nowMs)
+    this.#transfers.tick(nowMs)
     this.#handle({ type: 'tick' })
   }
 
@@ -329,7 +342,7 @@ export class Group {
     for (const { onProposal } of this.#events.splice(0)) onProposal?.({ refused: 'notLeader' })
     this.#proposals.refuse(this.#unavailable('the group was closed'))
     this.#reads.refuse(this.#unavailable('the group was closed'))
-    this.#endTransfers()
+    this.#transfers.end()
   }
 
   #handle(event: RaftEvent, onProposal?: QueuedEvent['onProposal']): void {
@@ -369,19 +382,16 @@ export class Group {
     for (const message of effects.messages) this.#say(message)
     if (effects.leadershipChanged && this.#raft.role !== 'leader') {
       this.#proposals.refuse(this.#notLeader())
-      this.#endTransfers()
+      this.#transfers.end()
     }
     for (const { ids, index } of effects.reads) {
       this.#reads.confirm(ids, { index, applied: this.#raft.log.applied })
     }
     for (const id of effects.failedReads) this.#reads.fail(id, this.#notLeader())
     if (effects.committed.length > 0) this.#apply(effects.committed)
-    for (const to of effects.snapshotsTo) this.#startTransfer(to)
-    for (const { from, transferId, nextChunk } of effects.snapshotReplies) {
-      const transfer = this.#transfers.get(from)
-      if (transfer?.transferId !== transferId) continue
-      transfer.answered(nextChunk, this.#around.clock.monotonicMs())
-    }
+    const nowMs = this.#around.clock.monotonicMs()
+    for (const to of effects.snapshotsTo) this.#transfers.start(to, nowMs)
+    for (const reply of effects.snapshotReplies) this.#transfers.answered(reply, nowMs)
     if (effects.stage !== undefined) this.#receiver.receive(effects.stage)
     this.#settleStaged()
     if (effects.leadershipChanged) for (const listener of this.#leadershipListeners) listener()
@@ -433,37 +443,11 @@ export class Group {
     if (results.length > 0) for (const listener of this.#committedListeners) listener(results)
   }
 
-  #startTransfer(to: NodeId): void {
-    const { store, limits, clock } = this.#around
+  /** Where the rows stand: ahead of the core's own `applied` while that news is still on its way to it. */
+  #position(): SnapshotPosition | undefined {
     const index = this.#storage.appliedIndex
     const term = this.#raft.log.termAt(index)
-    if (this.#transfers.has(to) || term === undefined || !this.#around.acquireTransfer(to)) {
-      this.#handle({ type: 'snapshotSent', to, index: undefined })
-      return
-    }
-    const transfer = new SnapshotTransfer({
-      storage: this.#storage,
-      snapshot: store.snapshot(),
-      position: { index, term, members: this.#raft.membership.at(index) },
-      transferId: this.#around.randomId(),
-      limits,
-      send: (content) => {
-        const envelope = { from: this.#around.nodeId, to, term: this.#raft.term } as const
-        this.#say({ type: 'snapshot', ...envelope, ...content })
-      },
-      onEnd: (reached) => {
-        this.#transfers.delete(to)
-        this.#around.releaseTransfer(to)
-        this.#handle({ type: 'snapshotSent', to, index: reached })
-      },
-      onFatal: (cause) => this.#fatal(cause),
-    })
-    this.#transfers.set(to, transfer)
-    transfer.start(clock.monotonicMs())
-  }
-
-  #endTransfers(): void {
-    for (const transfer of [...this.#transfers.values()]) transfer.end(undefined)
+    return term === undefined ? undefined : { index, term, members: this.#raft.membership.at(index) }
   }
 
   /** A whole snapshot that the core did not want: the log had got there by itself. */
@@ -479,7 +463,7 @@ export class Group {
     const { log, role } = this.#raft
     const first = firstToKeep(this.#storage, this.#around.limits, {
       journalFrom: this.#retainedFrom,
-      transfers: [...this.#transfers.values()].map((transfer) => transfer.position.index),
+      transfers: this.#transfers.positions,
       leads: role === 'leader',
     })
     if (first === undefined) return

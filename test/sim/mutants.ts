@@ -259,7 +259,9 @@ for (const mutant of mutants) {
     const options = { encoding: 'utf8', cwd: copy, timeout: 300_000 } as const
     const seeds = ['test/sim/seeds.ts', ...(core ? ['raft', '1', '3000'] : ['replica', '1', '600'])]
     const run = spawnSync(process.execPath, ['--import', 'tsx', ...seeds], options)
-    const directed = ['--test', core ? 'test/unit/raft.test.ts' : 'test/unit/replica.test.ts']
+    const directed = core
+      ? ['--test', 'test/unit/raft.test.ts', 'test/unit/raft-rules.test.ts']
+      : ['--test', 'test/unit/replica.test.ts', 'test/unit/replica-members.test.ts']
     const unseen = run.status === 0
     const tests = unseen
       ? spawnSync(process.execPath, ['--import', 'tsx', ...directed], { ...options, timeout: 60_000 })
