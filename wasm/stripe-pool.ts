@@ -182,7 +182,7 @@ class WasmStripePool implements StripePool {
 
 /** The erasure pattern met last: a rebuild meets one pattern for thousands of stripes and allocates nothing for it. */
 class LastPattern {
-  #present: readonly boolean[] = []
+  #present: readonly boolean[] | undefined
   #wanted: readonly number[] | undefined
   #kernel: Kernel | undefined
 
