@@ -68,6 +68,24 @@ for (const [name, create] of [
       await subject.dispose()
     })
 
+    test('keys of every length that end in characters of several bytes are found after a restart', async () => {
+      const keys = Array.from({ length: 300 }, (_, length) =>
+        ['ä', 'ß€', '日本', '😀'].map((tail) => 'k'.repeat(length) + tail),
+      )
+      await store.write(
+        keys.flat().map((key) => ({ key, value: bytes(key) })),
+        { durable: true },
+      )
+      await store.close()
+      store = await subject.open()
+      const lost = keys.flat().filter((key) => text(store.getSync(key)) !== key)
+      assert.deepEqual(lost, [])
+      // Lengths in no order: what one look-up leaves behind must not change the next.
+      for (const length of [60, 2, 140, 66, 299, 1, 127]) {
+        for (const key of keys[length] ?? []) assert.equal(text(store.getSync(key)), key)
+      }
+    })
+
     test('a written row is visible before its write resolves, whatever was asked of it', async () => {
       const durable = store.write([{ key: 'a', value: bytes('1') }], { durable: true })
       assert.equal(text(store.getSync('a')), '1')
