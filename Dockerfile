@@ -17,7 +17,7 @@ FROM docker.io/library/debian:bookworm-slim
 RUN useradd --system --uid 10001 --user-group --no-create-home bundescloud \
   && install -d -o bundescloud -g bundescloud /data
 COPY --from=build --chown=root:root /app /app
-ENV PATH=/app/node_modules/.bin:$PATH NODE_ENV=production
+ENV PATH=/app/node_modules/.bin:$PATH NODE_ENV=production UV_THREADPOOL_SIZE=16
 USER 10001:10001
 WORKDIR /app
 VOLUME /data

@@ -88,7 +88,9 @@ export class Exchange {
 
   /** An answer whose body is at hand. Headers in lower case. */
   sendWhole(status: number, headers: Readonly<Record<string, string>>, body: string | Buffer): void {
-    const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+    // Node would write headers in the encoding of a string body; as bytes they stay as they are.
+    const data = typeof body === 'string' ? Buffer.from(body) : body
+    const bytes = data.length
     const bodyless = status === 204 || status === 304
     const all = this.#headers(headers)
     if (!bodyless && all['content-length'] === undefined && this.raw.method !== 'HEAD') {
@@ -96,7 +98,7 @@ export class Exchange {
     }
     const empty = bodyless || bytes === 0 || this.raw.method === 'HEAD'
     if (!empty) this.bytesOut += bytes
-    this.#sendAndSettle(status, all, empty ? undefined : body)
+    this.#sendAndSettle(status, all, empty ? undefined : data)
   }
 
   /**
@@ -174,7 +176,7 @@ export class Exchange {
     return all
   }
 
-  #sendAndSettle(status: number, headers: Record<string, string>, body: string | Buffer | undefined): void {
+  #sendAndSettle(status: number, headers: Record<string, string>, body: Buffer | undefined): void {
     const unread = this.#unreadBytes()
     if (unread === 0 || (this.#continued && unread <= this.#options.limits.drainBytesMax)) {
       this.#res.writeHead(status, headers)
@@ -195,7 +197,7 @@ export class Exchange {
   }
 
   #unreadBytes(): number {
-    if (this.raw.complete || !announcesBody(this.raw)) return 0
+    if (this.raw.complete || this.raw.destroyed || !announcesBody(this.raw)) return 0
     const length = this.raw.headers['content-length']
     return length === undefined ? Number.POSITIVE_INFINITY : Number(length) - this.wire.receivedBytes
   }
@@ -204,7 +206,7 @@ export class Exchange {
   #settleUnread(): void {
     const { raw } = this
     this.wire.release()
-    if (raw.complete || !announcesBody(raw)) {
+    if (raw.complete || raw.destroyed || !announcesBody(raw)) {
       raw.resume()
       return
     }

@@ -14,6 +14,8 @@ export const gatewayLimits = {
   headersTimeoutMs: 20_000,
   /** Idle connections between requests: longer than SDK pools keep theirs, so that clients close first. */
   keepAliveTimeoutMs: 75_000,
+  /** A gateway that is told to stop lets running requests end for so long. */
+  closeGraceMs: 30_000,
   /** Requests served at once; beyond: 503 SlowDown. Bounds memory: each holds at most `bodyQueueBytesMax`. */
   requestsInFlightMax: 512,
   /** Seconds told to a client that is asked to come back. */
@@ -40,10 +42,16 @@ export const gatewayLimits = {
   keyBytesMax: 1024,
   /** AWS: names and values of `x-amz-meta-*` together. */
   userMetadataBytesMax: 2 * KiB,
+  /** AWS: names and values of content-type and its like together. */
+  systemMetadataBytesMax: 2 * KiB,
+  /** ETags in write conditions; longer ones match nothing and are cut. Ours have at most 38 characters. */
+  conditionEtagBytesMax: 64,
   /** AWS: entries of a list page. */
   listEntriesMax: 1000,
   /** AWS: entries of a ListBuckets page. */
   listBucketsMax: 10_000,
+  /** Buckets asked of the registry at once: bounds the size of one message. */
+  listBucketsFetch: 1000,
   /** AWS: keys of one DeleteObjects. */
   deleteKeysMax: 1000,
   /** Deletions of one DeleteObjects that run at once. */

@@ -10,11 +10,28 @@ import { openFileKms } from '../node/io/kms-file.ts'
 import { createLogger, type Logger, type RunningProcess, runProcess } from '../node/io/process-life.ts'
 import { systemClock, systemRandom } from '../node/io/system-world.ts'
 import { Member } from '../node/member.ts'
+import type { MetricSpec, Metrics } from '../node/metrics.ts'
+import { selfTest } from '../wasm/self-test.ts'
 import { type GatewayConfig, readGatewayConfig } from './config.ts'
-import { ClusterObjectStore } from './object/cluster-object-store.ts'
+import { ClusterObjectStore, type ObjectStoreEvents } from './object/cluster-object-store.ts'
 import { RegistryCredentials } from './registry-credentials.ts'
 import { createGateway } from './server.ts'
 import { registerUser } from './users.ts'
+
+const objectMetrics = {
+  bundescloud_reads_degraded_total: {
+    type: 'counter',
+    help: 'Holders that failed, lied or were late during a read, so that another shard was used',
+  },
+  bundescloud_writes_site_rule_waived_total: {
+    type: 'counter',
+    help: 'Blobs acknowledged that survive the next node but not the next site, since too few sites were up',
+  },
+  bundescloud_writes_holder_replaced_total: {
+    type: 'counter',
+    help: 'Shards whose holder failed during the write and was replaced',
+  },
+} as const satisfies Record<string, MetricSpec>
 
 const userSchema = z.object({
   userId: z.string().min(1).max(128),
@@ -33,11 +50,22 @@ function clientOf(member: Member): ClusterClient {
   })
 }
 
+/** What the object store reports, as counters. */
+function storeEvents(metrics: Metrics): ObjectStoreEvents {
+  const table = metrics.table(objectMetrics)
+  return {
+    onDegradedRead: () => table.add('bundescloud_reads_degraded_total', 1),
+    onSiteRuleWaived: () => table.add('bundescloud_writes_site_rule_waived_total', 1),
+    onHolderReplaced: () => table.add('bundescloud_writes_holder_replaced_total', 1),
+  }
+}
+
 async function startGateway(config: GatewayConfig, logger: Logger): Promise<RunningProcess> {
+  selfTest()
   const member = await Member.open(config, 'gateway', logger)
   const cluster = clientOf(member)
   const kms = openFileKms(config.kms.file)
-  const store = new ClusterObjectStore(cluster, kms, { onDegradedRead: () => undefined })
+  const store = new ClusterObjectStore(cluster, kms, storeEvents(member.metrics))
   const app = createGateway({
     store,
     credentials: new RegistryCredentials(cluster, kms),
@@ -61,6 +89,10 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
     epoch: member.map().epoch,
     peers: member.transport.peers(),
   }))
+  member.admin.addCheck('groups', async () => {
+    const lacking = groupsWithoutMajority(cluster)
+    if (lacking.length > 0) throw new Error(`no majority is reached of ${lacking.join(', ')}`)
+  })
   const ready = await member.serve({})
   await app.listen({ host: config.s3.host, port: config.s3.port })
   const bound = app.server.address()
@@ -72,6 +104,15 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
       await member.close()
     },
   }
+}
+
+/** Groups of which fewer than a majority of the voters answer: their keys can be neither read nor written. */
+function groupsWithoutMajority(cluster: ClusterClient): string[] {
+  const lacking = cluster.map().groups.filter((group) => {
+    const voters = group.members.filter((member) => !member.learner)
+    return voters.filter((voter) => cluster.isUp(voter.nodeId)).length * 2 <= voters.length
+  })
+  return lacking.map((group) => group.groupId)
 }
 
 /** A short-lived process with the gateway's identity; the gateway itself must not run meanwhile. */

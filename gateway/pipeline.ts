@@ -273,7 +273,10 @@ export class Pipeline {
       return
     }
     const body = xmlHead + errorMarkup(error, exchange, progress.address)
-    exchange.sendWhole(error.status, { 'content-type': 'application/xml', ...error.headers }, body)
+    const headers: Record<string, string> = { 'content-type': 'application/xml', ...error.headers }
+    // Nobody waits longer for the rest of a body that stands still.
+    if (error.code === 'RequestTimeout') headers.connection = 'close'
+    exchange.sendWhole(error.status, headers, body)
   }
 
   #log(error: S3Error, exchange: Exchange, progress: Progress): void {

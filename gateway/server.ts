@@ -73,6 +73,8 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
   app.setNotFoundHandler(neverReached)
   app.addHook('preClose', (done) => {
     pipeline.close()
+    const cancel = options.clock.after(limits.closeGraceMs, () => app.server.closeAllConnections())
+    app.server.once('close', cancel)
     done()
   })
   app.server.maxHeadersCount = limits.headerCountMax

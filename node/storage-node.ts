@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { selfTest } from '../wasm/self-test.ts'
 import type { NodeConfig } from './config.ts'
 import { catalog } from './core/catalog.ts'
 import type { ClusterMap, MapGroup } from './core/cluster-map.ts'
@@ -42,6 +43,7 @@ import type { RowStore } from './world.ts'
 
 /** Starts everything that this node's roles and groups ask for; resolves when it listens. */
 export async function startStorageNode(config: NodeConfig, logger: Logger): Promise<RunningProcess> {
+  selfTest()
   const onFatal = (cause: unknown) => failStop(logger, cause)
   const member = await Member.open(config, 'node', logger)
   const store = await LevelStore.open(join(config.dataDir, 'rows'), storeLimits)
@@ -55,7 +57,7 @@ export async function startStorageNode(config: NodeConfig, logger: Logger): Prom
     onFatal,
   })
   const groups = await openGroups(host, member)
-  const shards = await startShards({ config, member, groups: groups.catalogs, onFatal })
+  const shards = await startShards({ config, member, groups: groups.catalogs, onFatal, logger })
   const journals = await startJournals({ config, member, store, groups: groups.all, logger })
   registerNodeGauges(member.metrics.registry, {
     groups: () => groups.all,
@@ -130,8 +132,9 @@ async function startShards(parts: {
   member: Member
   groups: readonly Group[]
   onFatal: (cause: unknown) => void
+  logger: Logger
 }) {
-  const { config, member, groups, onFatal } = parts
+  const { config, member, groups, onFatal, logger } = parts
   const { nodeId } = config
   const root = join(config.dataDir, 'shards')
   const shards = await openShardFiles({ root, clock: systemClock, onFatal })
@@ -162,6 +165,7 @@ async function startShards(parts: {
       },
     },
     config: { ...shardWorkersDefaults, ...workerTimes(config) },
+    log: (message, details) => logger.info(details, message),
   })
   const service = new ShardService({ ...parcel, onCorrupt: workers.suspect })
   const disk = new DiskUsageMeter(root)
@@ -258,6 +262,7 @@ async function startJournals(parts: {
     states: () => journals.states(),
     handle: (from, request) => journals.handle(from, request),
     close: async () => {
+      await journals.flush()
       await journals.close()
       await ledger.close()
     },

@@ -8,7 +8,15 @@
 import { cauchyParity } from './cauchy.ts'
 import { CodecError } from './codec-error.ts'
 import { type BinaryField, binaryField, type FieldWidth } from './field.ts'
-import { invertMatrix, type Matrix, multiplyMatrices, rowsOf, systematic } from './matrix.ts'
+import {
+  entryAt,
+  invertMatrix,
+  type Matrix,
+  matrixOf,
+  multiplyMatrices,
+  rowsOf,
+  systematic,
+} from './matrix.ts'
 import { vandermondeParity } from './vandermonde.ts'
 
 /** Named in the shard header; append-only. */
@@ -40,6 +48,13 @@ export interface LinearMap {
   readonly sources: readonly number[]
   readonly targets: readonly number[]
   readonly coefficients: Matrix
+  /** The same map in two steps, coefficients = outer x inner, where that may need fewer additions. */
+  readonly factors?: MapFactors
+}
+
+export interface MapFactors {
+  readonly inner: Matrix
+  readonly outer: Matrix
 }
 
 const SHARDS_MAX = 256
@@ -96,7 +111,39 @@ export function reconstructMap(
   // An MDS code has no singular choice of k rows: this is a wrong generator, not a wrong argument.
   if (!inverse) throw new Error(`generator rows ${sources.join()} are dependent`)
   const coefficients = multiplyMatrices(code.field, rowsOf(code.generator, wanted), inverse)
-  return { sources, targets: wanted, coefficients }
+  const factors = syndromeFactors(code, sources, wanted)
+  return { sources, targets: wanted, coefficients, ...(factors && { factors }) }
+}
+
+/**
+ * Lost data by way of syndromes: what each parity shard in use still contains of the lost ones (inner, as sparse as
+ * the encoder), then a small inverse (outer). Undefined for wanted parity, and for one lost shard, where it is moot.
+ */
+function syndromeFactors(
+  code: Code,
+  sources: readonly number[],
+  wanted: readonly number[],
+): MapFactors | undefined {
+  const { dataShards } = code.spec
+  const parity = sources.filter((shard) => shard >= dataShards)
+  const lost = range(0, dataShards).filter((shard) => !sources.includes(shard))
+  if (parity.length < 2 || wanted.some((shard) => shard >= dataShards)) return undefined
+  const inner = matrixOf({ rows: parity.length, columns: dataShards }, (row, column) => {
+    const [syndrome, source] = [parity[row] ?? 0, sources[column] ?? 0]
+    return source < dataShards ? entryAt(code.generator, syndrome, source) : Number(source === syndrome)
+  })
+  const square = matrixOf({ rows: parity.length, columns: parity.length }, (row, column) =>
+    entryAt(code.generator, parity[row] ?? 0, lost[column] ?? 0),
+  )
+  const inverse = invertMatrix(code.field, square)
+  if (!inverse) throw new Error(`generator rows ${parity.join()} and columns ${lost.join()} are dependent`)
+  return {
+    inner,
+    outer: rowsOf(
+      inverse,
+      wanted.map((shard) => lost.indexOf(shard)),
+    ),
+  }
 }
 
 /** What a change of data shard `dataIndex` adds to that shard and to all parity, from one cell of change. */

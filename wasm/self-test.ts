@@ -8,6 +8,7 @@ import { CodecError } from './codec-error.ts'
 import { engineFor } from './engines.ts'
 import { slowShards } from './oracle.ts'
 import { createStripePool, type Stripe } from './stripe-pool.ts'
+import { wideVectors } from './wide-vectors.ts'
 
 /** One code per engine and field: GF(2^4), GF(2^5), GF(2^8) as products, bytes. */
 const SPECIMENS: readonly CodeSpec[] = [
@@ -17,7 +18,7 @@ const SPECIMENS: readonly CodeSpec[] = [
   { code: 'vandermonde-11d', dataShards: 4, parityShards: 2 },
 ]
 
-/** Throws CodecError when a kernel computes a wrong byte. Takes a few tens of milliseconds. */
+/** Throws CodecError when a kernel computes a wrong byte. Takes about a tenth of a second. */
 export function selfTest(): void {
   for (const spec of SPECIMENS) {
     const code = codeOf(spec)
@@ -29,6 +30,45 @@ export function selfTest(): void {
     checkStripe(code, stripe, cellBytes)
     stripe.release()
     pool.close()
+  }
+  if (wideVectors()) checkOptimisedCode()
+}
+
+/** Long enough for the optimising compiler, which works on another thread, to replace the baseline code. */
+const OPTIMISED_AFTER_MS = 300
+
+/**
+ * Under the revectorizer only optimised code is 256 bits wide, so it must be awaited: encodes the same bytes over and
+ * over and compares each parity with the first, which baseline code computed and the oracle confirms at both ends.
+ */
+function checkOptimisedCode(): void {
+  const code = codeOf({ code: 'cauchy-xor', dataShards: 6, parityShards: 3 })
+  const engine = engineFor(code)
+  const cellBytes = 512 * engine.blockBytes
+  const stripe = createStripePool(code, engine, {
+    cellBytesMax: cellBytes,
+    trailerBytes: 0,
+    stripesMax: 1,
+  }).tryAcquire()
+  if (!stripe) throw new CodecError('a fresh stripe pool has no stripe')
+  stripe.cells.forEach((cell, index) => {
+    fillPseudoRandom(cell, index + 1)
+  })
+  stripe.encode(cellBytes)
+  const first = stripe.cells.map((cell) => Buffer.from(cell))
+  for (const at of [0, cellBytes - engine.blockBytes]) {
+    const block = first.map((cell) => cell.subarray(at, at + engine.blockBytes))
+    const parity = slowShards(code, block.slice(0, 6), [6, 7, 8])
+    if (!parity.every((cell, index) => cell.equals(block[6 + index] ?? cell))) {
+      throw new CodecError('self-test: encode of cauchy-xor 6+3 is wrong on this machine')
+    }
+  }
+  for (const end = performance.now() + OPTIMISED_AFTER_MS; performance.now() < end; ) {
+    for (const cell of stripe.cells.slice(6)) cell.fill(0)
+    stripe.encode(cellBytes)
+    if (!stripe.cells.every((cell, index) => cell.equals(first[index] ?? cell))) {
+      throw new CodecError('self-test: 256-bit code is wrong: do without --experimental-wasm-revectorize')
+    }
   }
 }
 

@@ -5,8 +5,9 @@
  * belongs to one memory.
  */
 import { BoundedCache } from './bounded-cache.ts'
-import type { Code } from './code.ts'
+import type { Code, LinearMap } from './code.ts'
 import type { CellLayout, Engine, Kernel, MapJob } from './engine.ts'
+import { TUNED_ORDERS } from './tuned-orders.ts'
 import { wideVectors } from './wide-vectors.ts'
 import { type KernelShape, PACKET_BYTES, xorKernelModule } from './xor-kernel.ts'
 import { planXor } from './xor-plan.ts'
@@ -40,9 +41,11 @@ export class XorEngine implements Engine {
 
   #compile({ map, mode }: MapJob, strideBytes: number): WebAssembly.Module {
     const { width, field } = this.#code
-    const { passes } = planXor(field, map.coefficients, {
+    const orders = this.#tunedOrders(map)
+    const { passes } = planXor(field, map, {
       registers: mode === 'compare' ? REGISTERS - 1 : REGISTERS,
       searchAdditions: SEARCH_ADDITIONS,
+      ...(orders && { orders }),
     })
     const shape: KernelShape = {
       mode,
@@ -56,6 +59,20 @@ export class XorEngine implements Engine {
     }
     return new WebAssembly.Module(xorKernelModule(passes, shape))
   }
+
+  /** For the encoder of a well-known code: the map whose targets are all parity shards, from all data. */
+  #tunedOrders({ sources, targets }: LinearMap): Int32Array[] | undefined {
+    const { dataShards, parityShards } = this.#code.spec
+    const encodes =
+      targets.length === parityShards &&
+      sources.length === dataShards &&
+      sources.every((shard) => shard < dataShards)
+    if (!encodes) return undefined
+    return TUNED_ORDERS[`${dataShards}+${parityShards}`]?.map((text) => {
+      const bytes = Buffer.from(text, 'base64')
+      return Int32Array.from({ length: bytes.length / 2 }, (_, index) => bytes.readUInt16LE(2 * index))
+    })
+  }
 }
 
 /**
@@ -66,7 +83,7 @@ export const REGISTERS = 14
 /** More than any pass has: 32 shards of 5 words and the sums of six targets. */
 const SPILL_WORDS_MAX = 2048
 /** What a search may try for a new pattern: a few milliseconds. */
-const SEARCH_ADDITIONS = 40_000
+const SEARCH_ADDITIONS = 4_000
 
 function jobKey({ map, mode }: MapJob, strideBytes: number): string {
   return `${strideBytes} ${mode} ${map.sources.join()} ${map.targets.join()} ${map.coefficients.cells.join()}`

@@ -4,7 +4,7 @@
  * Invariant: an order is a permutation of the program's events in which every sum comes before its uses. It decides
  * speed, never the result: outputs are XORs, and XOR commutes.
  */
-import type { XorProgram } from './xor-program.ts'
+import { arrivals, type XorProgram } from './xor-program.ts'
 
 /**
  * One addition: `sums[i]` becomes known, or one term joins an output. Events are numbered: sums first, then the
@@ -54,12 +54,8 @@ export function eventsOf(program: XorProgram): XorEvents {
 
 /** Urgency of each event when inputs arrive in order and everything is added as soon as it can be. */
 export function eagerPriorities(events: XorEvents): Float64Array {
-  const { inputs, sums } = events.program
-  const arrival = new Float64Array(inputs + sums.length)
-  for (let input = 0; input < inputs; input++) arrival[input] = input
-  sums.forEach(([left, right], sum) => {
-    arrival[inputs + sum] = Math.max(arrival[left] ?? 0, arrival[right] ?? 0) + 0.01
-  })
+  const { inputs } = events.program
+  const arrival = arrivals(events.program)
   return Float64Array.from(events.outputOf, (output, event) =>
     output < 0 ? (arrival[inputs + event] ?? 0) : (arrival[events.termOf[event] ?? 0] ?? 0) + 0.02,
   )

@@ -6,11 +6,12 @@
  * erasure pattern must be ready within milliseconds. For the encoders of well-known codes the orders were searched
  * for much longer beforehand (tuned-orders.ts).
  */
+import type { LinearMap } from './code.ts'
 import type { BinaryField } from './field.ts'
 import { entryAt, type Matrix, matrixOf } from './matrix.ts'
 import type { KernelPass } from './xor-kernel.ts'
 import { eagerPriorities, eventsOf, orderBy, searchOrder, type XorEvents } from './xor-order.ts'
-import { bitRows, shareSums, xorCount } from './xor-program.ts'
+import { bitRows, composePrograms, shareSums, type XorProgram, xorCount } from './xor-program.ts'
 import { assignRegisters } from './xor-registers.ts'
 
 export interface PlanOptions {
@@ -18,6 +19,8 @@ export interface PlanOptions {
   readonly registers: number
   /** Additions that the search for an order may try in total. */
   readonly searchAdditions: number
+  /** Of the search. */
+  readonly seed?: number
   /** Orders found beforehand, one per pass. */
   readonly orders?: readonly Int32Array[]
 }
@@ -30,46 +33,63 @@ export interface XorPlan {
   readonly operations: number
 }
 
-/** Targets per pass that are tried; more targets share more sums, fewer fit the registers. */
-const TARGETS_PER_PASS = [2, 3, 4, 5]
-/** Beyond it a single pass has too many sums alive to be worth trying. */
-const TARGETS_AT_ONCE_MAX = 6
+/** Targets per pass that are tried: more targets share more sums, fewer fit the registers. */
+const TARGETS_PER_PASS = [2, 3, 4]
+/** Above it only this size is tried: it has won, and every try shares sums anew, which is most of a plan's time. */
+const TARGETS_TRIED_MAX = 6
+const TARGETS_PER_PASS_BEYOND = 3
 
 /** The plan with the fewest operations among the ways to cut the targets into passes. */
-export function planXor(field: BinaryField, coefficients: Matrix, options: PlanOptions): XorPlan {
-  const candidates = [
-    ...new Set([...TARGETS_PER_PASS, TARGETS_AT_ONCE_MAX].map((size) => Math.min(size, coefficients.rows))),
-  ]
-  const drafts = candidates.map((size) => {
-    const passes = cutRows(coefficients, size).map((rows) => draftPass(field, rows, options.registers))
-    return { passes, operations: passes.reduce((sum, pass) => sum + pass.operations, 0) }
-  })
-  const best = drafts.reduce((least, draft) => (draft.operations < least.operations ? draft : least))
-  const events = best.passes.map((pass) => pass.events)
-  const orders = options.orders ?? searchOrders(events, options)
-  return assemble(events, orders, options.registers)
+export function planXor(
+  field: BinaryField,
+  { coefficients, factors }: Pick<LinearMap, 'coefficients' | 'factors'>,
+  options: PlanOptions,
+): XorPlan {
+  const drafts = passCounts(coefficients, options).map((count) =>
+    cutRows(coefficients, count).map((rows) => draftPass(programOf(field, rows), options.registers)),
+  )
+  if (factors && !options.orders) {
+    const composed = composePrograms(programOf(field, factors.inner), programOf(field, factors.outer))
+    drafts.push([draftPass(composed, options.registers)])
+  }
+  const operations = (draft: readonly DraftPass[]): number =>
+    draft.reduce((sum, pass) => sum + pass.operations, 0)
+  const best = drafts.reduce((least, draft) => (operations(draft) < operations(least) ? draft : least))
+  const events = best.map((pass) => pass.events)
+  return assemble(events, options.orders ?? searchOrders(events, options), options.registers)
 }
 
-/** Rows in groups of at most `size`, as even as possible. */
-function cutRows(matrix: Matrix, size: number): Matrix[] {
-  const groups = Math.ceil(matrix.rows / size)
-  return Array.from({ length: groups }, (_, group) => {
-    const from = Math.floor((group * matrix.rows) / groups)
-    const to = Math.floor(((group + 1) * matrix.rows) / groups)
+/** Numbers of passes to try; tuned orders belong to the cut that they were found for. */
+function passCounts({ rows }: Matrix, { orders }: PlanOptions): number[] {
+  if (orders) return [orders.length]
+  if (rows > TARGETS_TRIED_MAX) return [Math.ceil(rows / TARGETS_PER_PASS_BEYOND)]
+  return [...new Set(TARGETS_PER_PASS.map((targets) => Math.ceil(rows / targets)))]
+}
+
+/** Rows in `count` groups, as even as possible. */
+function cutRows(matrix: Matrix, count: number): Matrix[] {
+  return Array.from({ length: count }, (_, group) => {
+    const from = Math.floor((group * matrix.rows) / count)
+    const to = Math.floor(((group + 1) * matrix.rows) / count)
     const shape = { rows: to - from, columns: matrix.columns }
     return matrixOf(shape, (row, column) => entryAt(matrix, from + row, column))
   })
 }
 
-function draftPass(
-  field: BinaryField,
-  rows: Matrix,
-  registers: number,
-): { readonly events: XorEvents; readonly operations: number } {
-  const events = eventsOf(shareSums(bitRows(field, rows), rows.columns * field.width))
+interface DraftPass {
+  readonly events: XorEvents
+  readonly operations: number
+}
+
+function programOf(field: BinaryField, rows: Matrix): XorProgram {
+  return shareSums(bitRows(field, rows), rows.columns * field.width)
+}
+
+function draftPass(program: XorProgram, registers: number): DraftPass {
+  const events = eventsOf(program)
   const order = orderBy(events, eagerPriorities(events))
   const { loads, stores } = assignRegisters(events, order, registers)
-  return { events, operations: xorCount(events.program) + loads + stores }
+  return { events, operations: xorCount(program) + loads + stores }
 }
 
 function searchOrders(events: readonly XorEvents[], options: PlanOptions): Int32Array[] {
@@ -80,7 +100,7 @@ function searchOrders(events: readonly XorEvents[], options: PlanOptions): Int32
       const { loads, stores } = assignRegisters(pass, order, options.registers)
       return loads + stores
     }
-    return searchOrder(pass, { steps, seed: 1, cost })
+    return searchOrder(pass, { steps, seed: options.seed ?? 1, cost })
   })
 }
 

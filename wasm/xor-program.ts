@@ -76,6 +76,33 @@ export function shareSums(rows: readonly (readonly number[])[], inputs: number):
   return { inputs, sums, outputs }
 }
 
+/** The program that feeds the outputs of `inner` to the inputs of `outer`. */
+export function composePrograms(inner: XorProgram, outer: XorProgram): XorProgram {
+  const sums: (readonly [number, number])[] = [...inner.sums]
+  const add = (left: number, right: number): number => inner.inputs + sums.push([left, right]) - 1
+  const arrival = arrivals(inner)
+  const fed = inner.outputs.map((terms) => {
+    // In the order in which inputs arrive, so that one running word waits instead of many terms.
+    const [first, ...rest] = [...terms].sort((a, b) => (arrival[a] ?? 0) - (arrival[b] ?? 0))
+    if (first === undefined) throw new RangeError('an output that is always zero cannot be fed on')
+    return rest.reduce(add, first)
+  })
+  const words = [...fed]
+  const wordOf = (word: number): number => words[word] ?? 0
+  for (const [left, right] of outer.sums) words.push(add(wordOf(left), wordOf(right)))
+  return { inputs: inner.inputs, sums, outputs: outer.outputs.map((terms) => terms.map(wordOf)) }
+}
+
+/** For each word the last input that it waits for, when inputs are read in order. */
+export function arrivals({ inputs, sums }: XorProgram): Float64Array {
+  const arrival = new Float64Array(inputs + sums.length)
+  for (let input = 0; input < inputs; input++) arrival[input] = input
+  sums.forEach(([left, right], sum) => {
+    arrival[inputs + sum] = Math.max(arrival[left] ?? 0, arrival[right] ?? 0) + 0.01
+  })
+  return arrival
+}
+
 /** XORs that a program costs: one per sum, and one less than its terms per output. */
 export function xorCount(program: XorProgram): number {
   return program.outputs.reduce((sum, terms) => sum + Math.max(0, terms.length - 1), program.sums.length)

@@ -37,16 +37,26 @@ export interface BlobToWrite {
   readonly signal: AbortSignal | undefined
 }
 
+/** What operators want to know of writes that went well all the same. */
+export interface WriteEvents {
+  /** Acknowledged though only the next node, not the next site, is survived: too few sites are up. */
+  readonly onSiteRuleWaived: () => void
+  /** A holder failed during a write and another took its shard. */
+  readonly onHolderReplaced: () => void
+}
+
 /** The encode attempt of a first write; repair keeps it, since it computes the same bytes. */
 const FIRST_GENERATION = 1
 
 export class BlobWriter {
   readonly #cluster: ClusterClient
   readonly #codecs: Codecs
+  readonly #events: WriteEvents
 
-  constructor(cluster: ClusterClient, codecs: Codecs) {
+  constructor(cluster: ClusterClient, codecs: Codecs, events: WriteEvents) {
     this.#cluster = cluster
     this.#codecs = codecs
+    this.#events = events
   }
 
   /**
@@ -62,8 +72,10 @@ export class BlobWriter {
       await this.#sendStripes(blob, geometry, sinks)
       await this.#rebuildFailed(geometry, sinks, placement)
       const verdict = judgeHolders(this.#cluster, pool, placement.holders)
-      if (!verdict.acknowledge)
+      if (!verdict.acknowledge) {
         throw new ClusterError('WriteQuorumUnavailable', `the write ended: ${verdict.reason}`)
+      }
+      if (!verdict.survivesNextSite) this.#events.onSiteRuleWaived()
     } catch (error) {
       this.#abandon(sinks)
       throw error
@@ -105,7 +117,7 @@ export class BlobWriter {
       return new ShardSink(this.#cluster.caller, {
         header,
         holder,
-        substitute: () => placement.substitute(shardIndex),
+        substitute: () => this.#substitute(placement, shardIndex),
         signal,
       })
     })
@@ -177,7 +189,7 @@ export class BlobWriter {
       failed.map(async (sink) => {
         const { shardIndex } = sink.header
         for (;;) {
-          const target = placement.substitute(shardIndex)
+          const target = this.#substitute(placement, shardIndex)
           if (target === undefined) {
             throw new ClusterError(
               'WriteQuorumUnavailable',
@@ -203,6 +215,11 @@ export class BlobWriter {
         }
       }),
     )
+  }
+
+  #substitute(placement: BlobPlacement, shardIndex: number): string | undefined {
+    this.#events.onHolderReplaced()
+    return placement.substitute(shardIndex)
   }
 
   #abandon(sinks: readonly ShardSink[]): void {

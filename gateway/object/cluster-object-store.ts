@@ -15,7 +15,7 @@ import { ClusterError } from '../../node/errors.ts'
 import type { Kms } from '../../node/world.ts'
 import { ExpiringCache } from '../expiring-cache.ts'
 import { BlobReader } from './blob-reader.ts'
-import { BlobWriter } from './blob-writer.ts'
+import { BlobWriter, type WriteEvents } from './blob-writer.ts'
 import { BucketDirectory } from './bucket-directory.ts'
 import { Codecs } from './codecs.ts'
 import { DataKeys } from './data-keys.ts'
@@ -38,6 +38,8 @@ export const storeLimits = {
   /** How long a write waits for a bucket whose deletion is under way before it ends the deletion. */
   closedBucketPatienceMs: 5_000,
   closedBucketPauseMs: 100,
+  /** A key that is overwritten between look and deletion again and again: then the client is told of the conflict. */
+  deleteAttemptsMax: 10,
 } as const
 
 interface WrittenBody {
@@ -46,7 +48,7 @@ interface WrittenBody {
   readonly digests: BodyDigests
 }
 
-export interface ObjectStoreEvents {
+export interface ObjectStoreEvents extends WriteEvents {
   /** A read had to use parity or another holder. */
   readonly onDegradedRead: () => void
 }
@@ -67,7 +69,7 @@ export class ClusterObjectStore implements ObjectStore {
     this.#cluster = cluster
     this.#directory = new BucketDirectory(cluster, kms)
     this.#keys = new DataKeys(kms)
-    this.#writer = new BlobWriter(cluster, codecs)
+    this.#writer = new BlobWriter(cluster, codecs, events)
     this.#reader = new BlobReader(cluster, codecs, events.onDegradedRead)
   }
 
@@ -109,7 +111,7 @@ export class ClusterObjectStore implements ObjectStore {
       dataKey: wrapped,
       segmentBytes: SEGMENT_BYTES,
     }
-    const { modifiedMs } = await this.#commit(bucket, written.blobs, context, () =>
+    const { modifiedMs } = await this.#commit({ bucket, groupId, blobs: written.blobs }, context, () =>
       this.#cluster.router.proposeCatalog(groupId, commandId(context), {
         kind: 'put-version',
         bucketId: bucket.bucketId,
@@ -136,17 +138,31 @@ export class ClusterObjectStore implements ObjectStore {
     }
   }
 
-  deleteObject(del: Parameters<ObjectStore['deleteObject']>[0], context: CallContext) {
+  /**
+   * Names the version that it deletes: a repetition of the command that comes late, after the object was written
+   * anew, deletes nothing.
+   */
+  async deleteObject(del: Parameters<ObjectStore['deleteObject']>[0], context: CallContext) {
     const { bucket, key, conditions } = del
-    return this.#inBucket(bucket, context, () =>
-      this.#cluster.router.proposeCatalog(this.#groupOf(bucket, key), commandId(context), {
-        kind: 'delete-object',
-        bucketId: bucket.bucketId,
-        key,
-        nowMs: this.#cluster.clock.wallMs(),
-        conditions,
-      }),
-    )
+    for (let attempt = 1; ; attempt++) {
+      const { version } = await this.#inBucket(bucket, context, () => this.#queryObject(bucket, key, 'none'))
+      if (version === undefined && conditions.ifMatch === undefined) return { existed: false }
+      try {
+        return await this.#inBucket(bucket, context, () =>
+          this.#cluster.router.proposeCatalog(this.#groupOf(bucket, key), commandId(context), {
+            kind: 'delete-object',
+            bucketId: bucket.bucketId,
+            key,
+            nowMs: this.#cluster.clock.wallMs(),
+            conditions,
+            ...(version === undefined ? {} : { versionId: version.versionId }),
+          }),
+        )
+      } catch (error) {
+        const replaced = error instanceof ClusterError && error.code === 'ConditionalConflict'
+        if (!replaced || attempt === storeLimits.deleteAttemptsMax) throw error
+      }
+    }
   }
 
   async listObjects(list: Parameters<ObjectStore['listObjects']>[0], context: CallContext) {
@@ -219,7 +235,7 @@ export class ClusterObjectStore implements ObjectStore {
       modifiedMs: this.#cluster.clock.wallMs(),
       ...(checksum === undefined ? {} : { checksum }),
     }
-    const { modifiedMs } = await this.#commit(bucket, written.blobs, context, () =>
+    const { modifiedMs } = await this.#commit({ bucket, groupId, blobs: written.blobs }, context, () =>
       this.#cluster.router.proposeCatalog(groupId, commandId(context), {
         kind: 'put-part',
         bucketId: bucket.bucketId,
@@ -348,20 +364,35 @@ export class ClusterObjectStore implements ObjectStore {
     return { kind: 'inline', blobId, bytes, data: Buffer.concat(pieces, bytes) }
   }
 
-  /** Runs a commit; when the catalog refuses for certain, the blobs that it would have referred to are deleted. */
+  /** Runs a commit; when the catalog refuses it, the blobs that it would have referred to are abandoned. */
   async #commit<T>(
-    bucket: Bucket,
-    blobs: readonly Blob[],
+    write: { bucket: Bucket; groupId: string; blobs: readonly Blob[] },
     context: CallContext,
     run: () => Promise<T>,
   ): Promise<T> {
     try {
-      return await this.#inBucket(bucket, context, run)
+      return await this.#inBucket(write.bucket, context, run)
     } catch (error) {
-      const unknownOutcome = !(error instanceof ClusterError) || error.code === 'GroupUnavailable'
-      if (!unknownOutcome) for (const blob of blobs) if (blob.kind === 'sharded') this.#writer.discard(blob)
+      const refused = error instanceof ClusterError && error.code !== 'GroupUnavailable'
+      // Not awaited: the client's answer does not depend on it, and garbage collection does the same later.
+      if (refused) this.#abandon(write, context).catch(leaveToGarbageCollection)
       throw error
     }
+  }
+
+  /**
+   * Deletes the shards of refused blobs once the catalog has fenced them: an earlier attempt of the same command may
+   * still be on its way, and must then be refused, too.
+   */
+  async #abandon(write: { groupId: string; blobs: readonly Blob[] }, context: CallContext): Promise<void> {
+    const sharded = write.blobs.filter((blob) => blob.kind === 'sharded')
+    if (sharded.length === 0) return
+    const { referenced } = await this.#cluster.router.proposeCatalog(write.groupId, commandId(context), {
+      kind: 'abandon-blobs',
+      blobIds: sharded.map((blob) => blob.blobId),
+      nowMs: this.#cluster.clock.wallMs(),
+    })
+    for (const blob of sharded) if (!referenced.includes(blob.blobId)) this.#writer.discard(blob)
   }
 
   /**
@@ -447,6 +478,10 @@ export class ClusterObjectStore implements ObjectStore {
     }
     return found.blobs
   }
+}
+
+function leaveToGarbageCollection(): void {
+  // It asks the catalog about every shard that no row refers to.
 }
 
 /** S3's minimum for all parts but the last. */

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import { ClusterError } from '../errors.ts'
 import type { Kms } from '../world.ts'
 import { writeFileDurably } from './durable-file.ts'
-import { keyFingerprint, openEnvelope, sealEnvelope } from './envelope.ts'
+import { keyFingerprint, openEnvelope, sealEnvelope } from '../protocol/envelope.ts'
 
 const FINGERPRINT_OFFSET = 2
 

@@ -175,7 +175,7 @@ export class LevelStore implements RowStore {
     this.#next = emptyBatch(batch.sequence + 1)
     try {
       if (batch.mutations.length > 0) {
-        await this.#level.batch(batch.mutations.map(toOperation), { sync: batch.durable })
+        await this.#writeBatch(batch)
         await this.#wal.settle(batch.durable)
       }
     } catch (cause) {
@@ -185,6 +185,16 @@ export class LevelStore implements RowStore {
     this.#queuedBytes -= batch.bytes
     this.#overlay.settle(batch.mutations, batch.sequence)
     for (const { resolve } of batch.waiting) resolve()
+  }
+
+  /** A chained batch: an array of operations costs three times as much on the main thread (decision 0110). */
+  #writeBatch({ mutations, durable }: Batch): Promise<void> {
+    const batch = this.#level.batch()
+    for (const { key, value } of mutations) {
+      if (value === undefined) batch.del(key)
+      else batch.put(key, asBuffer(value))
+    }
+    return batch.write({ sync: durable })
   }
 
   #fail(batch: Batch, cause: unknown): void {
@@ -232,12 +242,6 @@ async function* readBatches(
 
 function emptyBatch(sequence: number): Batch {
   return { sequence, mutations: [], waiting: [], bytes: 0, durable: false }
-}
-
-function toOperation({ key, value }: RowMutation) {
-  return value === undefined
-    ? ({ type: 'del', key } as const)
-    : ({ type: 'put', key, value: asBuffer(value) } as const)
 }
 
 function asBuffer(value: Uint8Array): Buffer {

@@ -41,13 +41,18 @@ export class WalGuard {
     this.#unsynced = !synced
   }
 
+  /** Makes a log durable that LevelDB writes no more. */
+  protected async syncLog(file: number): Promise<void> {
+    await syncData(file)
+  }
+
   close(): void {
     closeSync(this.#file)
   }
 
   /** The batch left our log as it was: it is in a newer one. */
   async #follow(): Promise<void> {
-    if (this.#unsynced) await syncData(this.#file)
+    if (this.#unsynced) await this.syncLog(this.#file)
     closeSync(this.#file)
     const directory = openSync(this.#directory, 'r')
     try {

@@ -52,6 +52,8 @@ export async function checkSuccessor(
     readonly term: number
     readonly voters: readonly string[]
     readonly isKnown: (publicKey: string) => boolean
+    /** First index that this replica's log still has. */
+    readonly logFirstIndex: number
   },
 ): Promise<void> {
   const sequence = (base?.manifest.sequence ?? -1) + 1
@@ -66,7 +68,11 @@ export async function checkSuccessor(
       throw new Refused('fork', 'its link leaves out co-signed blocks')
     }
     const firstIndex = (await base.lastIndex()) + 1
-    if (manifest.firstIndex !== firstIndex) throw new Refused('fork', `its first entry is not ${firstIndex}`)
+    // A gap is only believed by a replica whose own log does not reach back either.
+    const gapAllowed = now.logFirstIndex > firstIndex && manifest.firstIndex > firstIndex
+    if (manifest.firstIndex !== firstIndex && !gapAllowed) {
+      throw new Refused('fork', `its first entry is not ${firstIndex}`)
+    }
     if (manifest.term < base.manifest.term) throw new Refused('fork', 'its term goes back')
   }
   if (manifest.term > now.term)

@@ -95,14 +95,16 @@ export class JournalLeader {
     }
   }
 
-  /** The journal of this term and these voters; a new one once the old one has nothing pending. */
+  /** The journal of this term and these voters; a new one once the old one has nothing pending, or behind a gap. */
   async #manifestFor(term: number): Promise<JournalManifest> {
     const { replica } = this.#options
     const manifest = replica.journal?.manifest
     if (manifest === undefined) return replica.successor(term)
     if (replica.pendingBatches > 0) return manifest
     const next = await replica.successor(term)
-    return manifest.term === term && manifest.signers.join() === next.signers.join() ? manifest : next
+    if (await replica.hasGap()) this.#fail('gap', `entries before ${next.firstIndex} left the log unsigned`)
+    else if (manifest.term === term && manifest.signers.join() === next.signers.join()) return manifest
+    return next
   }
 
   // --- taking over ---

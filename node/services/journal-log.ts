@@ -26,7 +26,7 @@ export interface JournalGroup {
   entries(from: number, limit: number): Promise<readonly CommittedEntry[]>
   /** Calls the listener after `committed` or the leader has changed. Returns how to stop that. */
   onCommitted(listener: () => void): () => void
-  /** The log may be compacted below `index`. Until the first call nothing may be. */
+  /** The log may be compacted below `index`, as far as its own bounds ask for; 0: nothing may be. */
   retainFrom(index: number): void
 }
 
@@ -71,9 +71,14 @@ export class JournalLog {
     return events
   }
 
+  /** First index that the log still has. */
+  get firstIndex(): number {
+    return this.#group.status().firstIndex
+  }
+
   /** Whether the log still has the entry behind `index`. */
   reaches(index: number): boolean {
-    return this.#group.status().firstIndex <= index + 1
+    return this.firstIndex <= index + 1
   }
 
   /** Events of the next batch from `first` on, cut at the bounds. */

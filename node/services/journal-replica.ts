@@ -138,11 +138,16 @@ export class JournalReplica {
     })
   }
 
+  /** Whether the entry behind the stored ones is gone from the log: only another journal can go on behind the gap. */
+  async hasGap(): Promise<boolean> {
+    return !this.#log.reaches((await this.storedIndex()) ?? 0)
+  }
+
   /** For the leader: last index of every batch behind the stored ones, the pending ones and then newly cut ones. */
   plan(): Promise<number[]> {
     return this.#serially(async () => {
       const pending = this.#tip?.pending.map(({ lastIndex }) => lastIndex) ?? []
-      const after = pending.at(-1) ?? (await this.storedIndex()) ?? this.#beforeFirst()
+      const after = pending.at(-1) ?? (await this.#beforeNext())
       return [...pending, ...(await this.#log.plan(after, journalLimits.pendingBatchesMax - pending.length))]
     })
   }
@@ -155,7 +160,7 @@ export class JournalReplica {
       groupId: this.groupId,
       term,
       sequence: (journal?.manifest.sequence ?? -1) + 1,
-      firstIndex: ((await this.storedIndex()) ?? this.#beforeFirst()) + 1,
+      firstIndex: (await this.#beforeNext()) + 1,
       signers,
       quorum: majority(signers.length),
       previous: journal === undefined ? undefined : { key: journal.key, ...journal.head() },
@@ -165,9 +170,15 @@ export class JournalReplica {
   /** Stored journals behind a position, oldest first. */
   history(behind: { sequence: number; batches: number }): Promise<JournalReply> {
     return this.#answer(async () => {
-      const found: JournalHistory[] = []
+      const manifests: JournalManifest[] = []
       for await (const { manifest } of this.#options.ledger.list()) {
-        if (manifest.groupId !== this.groupId || manifest.sequence < behind.sequence) continue
+        if (manifest.groupId === this.groupId && manifest.sequence >= behind.sequence)
+          manifests.push(manifest)
+      }
+      manifests.sort((a, b) => a.sequence - b.sequence)
+      const found: JournalHistory[] = []
+      for (const manifest of manifests) {
+        if (found.length >= journalLimits.historyJournalsMax) break
         const journal = await this.#options.ledger.open(manifest)
         const start = manifest.sequence === behind.sequence ? behind.batches : 0
         const certificate = journal.certificate()
@@ -175,8 +186,7 @@ export class JournalReplica {
         const lastIndexes = await lastIndexesFrom(journal, start)
         found.push({ manifest, stored: journal.batches, certificate: toHex(certificate), start, lastIndexes })
       }
-      found.sort((a, b) => a.manifest.sequence - b.manifest.sequence)
-      return { kind: 'history', journals: found.slice(0, journalLimits.historyJournalsMax) }
+      return { kind: 'history', journals: found }
     })
   }
 
@@ -270,7 +280,12 @@ export class JournalReplica {
     const base = await chainBase(ledger, tip?.journal, term)
     // A leader closes an older journal in which another replica had signed more than we have.
     if (base?.key === key) return tipOf(base)
-    await checkSuccessor(manifest, base, { term, voters: signers(), isKnown: isKnownSigner })
+    await checkSuccessor(manifest, base, {
+      term,
+      voters: signers(),
+      isKnown: isKnownSigner,
+      logFirstIndex: this.#log.firstIndex,
+    })
     if (tip !== undefined && tip.pending.length > 0 && tip.journal.manifest.term >= term) {
       throw new Refused('conflict', `journal ${tip.journal.manifest.sequence} of this term is not closed`)
     }
@@ -408,9 +423,12 @@ export class JournalReplica {
 
   // --- small things ---
 
-  /** Index before the first entry that a first journal can have. */
-  #beforeFirst(): number {
-    return Math.max(1, this.#options.group.status().firstIndex) - 1
+  /**
+   * Index before the first entry that can still be journaled: the last stored one, unless the log was compacted beyond
+   * it (its bounds were reached without a quorum of signers). What lies between is in no journal, and audits say so.
+   */
+  async #beforeNext(): Promise<number> {
+    return Math.max((await this.storedIndex()) ?? 0, this.#log.firstIndex - 1)
   }
 
   async #admit(term: number): Promise<void> {

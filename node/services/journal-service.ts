@@ -27,9 +27,9 @@ export const journalServiceLimits = {
   /** How much longer than `intervalMs` the rounds of a busy group may be apart. */
   stretchMax: 8,
   /** Entries a round should share its cost among: fewer and the interval grows, four times as many and it shrinks. */
-  roundEntriesAim: 32,
-  /** A follower waits so long for its own log to be committed as far as it is asked to sign. */
-  lagWaitMs: 300,
+  roundEntriesAim: 64,
+  /** A follower waits so long for its own log to be committed as far as asked: above two of Raft's heartbeats. */
+  lagWaitMs: 600,
   /** First and longest wait after a round without a quorum. */
   retryMs: 200,
   retryMsMax: 5_000,
@@ -164,6 +164,8 @@ class GroupJournal {
       onFailure: (why, detail) => this.#onFailure(why, detail),
     })
     this.#unsubscribe = group.onCommitted(() => this.#wake())
+    // Nothing may be compacted until what it became is durable; `flush` tells how far that is.
+    group.retainFrom(0)
     this.#wake()
   }
 
@@ -297,8 +299,12 @@ class GroupJournal {
   }
 
   async #noteStored(): Promise<void> {
-    this.#stored = (await this.#replica.storedIndex()) ?? this.#stored
-    if (this.#group.status().committed <= this.#stored) this.#waitingSince = undefined
+    const stored = (await this.#replica.storedIndex()) ?? this.#stored
+    const waits = this.#group.status().committed > stored
+    if (!waits) this.#waitingSince = undefined
+    // What waits now came behind the block that was just stored: about now, as far as a follower can tell.
+    else if (stored > this.#stored) this.#waitingSince = this.#options.clock.monotonicMs()
+    this.#stored = stored
     if (this.#stored <= this.#flushed || this.#cancelFlush !== undefined || this.#closed) return
     this.#cancelFlush = this.#options.clock.after(journalServiceLimits.flushMs, () => {
       this.flush().catch((error: unknown) => this.#onError(error))

@@ -21,7 +21,7 @@ import { type CensusCounts, lookAgain, type RepairWorld, takeCensus } from './re
 import { PeerHistory } from './repair-peers.ts'
 import type { CatalogGroup } from './shard-group.ts'
 import type { GroupGauges, ShardMetrics } from './shard-metrics.ts'
-import { Pace } from './shard-pace.ts'
+import { Pace, pause } from './shard-pace.ts'
 
 export const repairLimits = {
   /** How often peers and leadership are looked at. */
@@ -36,6 +36,9 @@ export const repairLimits = {
   backlogMax: 10_000,
   /** A node that had no space, or too much to do, is not asked again for so long. */
   sparedMs: 30_000,
+  /** A node that has enough rebuilds under way (of other groups) is asked again, up to half a minute. */
+  busyPauseMs: 500,
+  busyAttemptsMax: 60,
   /** A rebuild may take so long: a shard of the largest part over a slow link. */
   rebuildTimeoutMs: 600_000,
 } as const
@@ -61,6 +64,7 @@ export interface RepairOptions {
   /** The pool of a bucket, from the registry (cached by whoever gives it); undefined: not known now. */
   readonly poolOf: (bucketId: string) => Promise<Pool | undefined>
   readonly config: RepairConfig
+  readonly log?: ((message: string, details: Readonly<Record<string, unknown>>) => void) | undefined
 }
 
 export class RepairWorker {
@@ -71,6 +75,8 @@ export class RepairWorker {
   /** Nodes not to be given shards, until when (monotonic ms). */
   readonly #spared = new Map<string, number>()
   readonly #underRepair = new Map<string, Promise<void>>()
+  /** Shards dealt with since the last census that was begun for it. */
+  #repaired = 0
   #wasLeader = false
   #censusDueMs = 0
   #censusUnderWay = false
@@ -105,8 +111,11 @@ export class RepairWorker {
       this.#wasLeader = false
       return
     }
-    if (changed || !this.#wasLeader)
+    // After a backlog was worked off the numbers are old, and what failed is to be found again.
+    const workedOff = this.#repaired > 0 && this.#backlog.size + this.#underRepair.size === 0
+    if (changed || workedOff || !this.#wasLeader)
       this.#censusDueMs = Math.min(this.#censusDueMs, nowMs + repairLimits.settleMs)
+    if (workedOff) this.#repaired = 0
     this.#wasLeader = true
     if (nowMs >= this.#censusDueMs && !this.#censusUnderWay) {
       this.#censusDueMs = nowMs + config.censusIntervalMs
@@ -174,9 +183,10 @@ export class RepairWorker {
         if (task === undefined) return
         await this.#do(task, seen.row.blob)
       }
-    } catch {
-      // Told by the metric; the next census finds what is left to do.
+    } catch (error) {
+      // The next census finds what is left to do.
       metrics.add('bundescloud_repair_shards_total', 1, 'failed')
+      this.#options.log?.('a repair failed', { blobId, groupId: group.groupId, error: String(error) })
     }
   }
 
@@ -196,6 +206,7 @@ export class RepairWorker {
     }
     if (to !== from) await group.propose({ ...move, claimId })
     metrics.add('bundescloud_repair_shards_total', 1, to === from ? 'rebuilt' : 'moved')
+    this.#repaired++
   }
 
   /** Claims of a leader that died, or does not know that it is deposed: its moves would keep garbage alive. */
@@ -209,7 +220,7 @@ export class RepairWorker {
   }
 
   async #rebuild(task: RepairTask, blob: ShardedBlob): Promise<void> {
-    const { group, caller, metrics } = this.#options
+    const { group, caller, clock, metrics } = this.#options
     const { blobId, code, dataShards, parityShards, cellBytes, generation, bytes } = blob
     const { shardIndex, sources } = task
     const { groupId } = group
@@ -217,8 +228,17 @@ export class RepairWorker {
     await this.#pace.take(sources[shardIndex] === undefined ? bytes : bytes / dataShards)
     const request = { header, bytes, sources }
     const timeoutMs = repairLimits.rebuildTimeoutMs
-    const { reply } = await caller.call(task.to, 'rebuild-shard', request, { timeoutMs })
-    metrics.add('bundescloud_repair_read_bytes_total', reply.bytesRead)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { reply } = await caller.call(task.to, 'rebuild-shard', request, { timeoutMs })
+        metrics.add('bundescloud_repair_read_bytes_total', reply.bytesRead)
+        return
+      } catch (error) {
+        const busy = error instanceof ClusterError && error.code === 'Overloaded'
+        if (!busy || attempt >= repairLimits.busyAttemptsMax || !this.#mayWork()) throw error
+        await pause(clock, repairLimits.busyPauseMs)
+      }
+    }
   }
 
   #spare(nodeId: string, error: unknown): void {

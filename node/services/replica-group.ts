@@ -6,7 +6,7 @@
  * refused exactly once. Elections, order and safety are the core's business, bytes on disk the storage's.
  */
 import { createRaft, type RaftEvent, step } from '../core/raft.ts'
-import type { Entry, Member, RaftMessage } from '../core/raft-messages.ts'
+import type { Entry, Member, RaftMessage, SnapshotPosition } from '../core/raft-messages.ts'
 import type { RaftEffects, RaftState, Refusal } from '../core/raft-state.ts'
 import type { StateMachine } from '../core/state-machine.ts'
 import { ClusterError } from '../errors.ts'
@@ -14,10 +14,13 @@ import type { Clock, NodeId, Row, RowRange, RowSnapshot, RowStore } from '../wor
 import { type AppliedEntry, Applier } from './replica-apply.ts'
 import { decodeCommand, encodeCommand, type GroupMessage } from './replica-codec.ts'
 import type { ReplicaLimits } from './replica-limits.ts'
+import { firstToKeep, journalLags } from './replica-log-bounds.ts'
+import { Proposals } from './replica-proposals.ts'
+import { Reads } from './replica-reads.ts'
 import { decodeReply, RequestRing } from './replica-requests.ts'
 import { SnapshotReceiver } from './replica-snapshot-receiver.ts'
-import { SnapshotTransfer } from './replica-snapshot-sender.ts'
 import { type GroupIdentity, GroupStorage } from './replica-storage.ts'
+import { SnapshotTransfers } from './replica-transfers.ts'
 
 export interface GroupStatus {
   readonly groupId: string
@@ -51,25 +54,6 @@ export interface GroupSurroundings {
   releaseTransfer(to: NodeId): void
   randomId(): string
   onFatal(cause: unknown): void
-}
-
-interface Proposal {
-  readonly data: Uint8Array
-  readonly deadlineMs: number
-  resolve(reply: unknown): void
-  reject(cause: ClusterError): void
-}
-
-interface WaitingProposal extends Proposal {
-  readonly term: number
-}
-
-interface Read {
-  readonly deadlineMs: number
-  /** Known once the leader has confirmed itself. */
-  index: number | undefined
-  resolve(): void
-  reject(cause: ClusterError): void
 }
 
 interface QueuedEvent {
@@ -107,19 +91,14 @@ export class Group {
   readonly #applier: Applier
   readonly #raft: RaftState
   readonly #events: QueuedEvent[] = []
-  readonly #queued: Proposal[] = []
-  #queuedBytes = 0
-  /** In the log and not yet applied, by index. */
-  readonly #waiting = new Map<number, WaitingProposal>()
-  readonly #reads = new Map<number, Read>()
+  readonly #proposals: Proposals
+  readonly #reads = new Reads()
   readonly #receiver: SnapshotReceiver
-  /** Snapshots on their way to followers. */
-  readonly #transfers = new Map<NodeId, SnapshotTransfer>()
+  readonly #transfers: SnapshotTransfers
   /** The journal needs the log from here on. */
   #retainedFrom = Number.POSITIVE_INFINITY
   readonly #committedListeners = new Set<CommittedListener>()
   readonly #leadershipListeners = new Set<() => void>()
-  #readId = 0
   #persisting = 0
   #proposing = false
   #stepping = false
@@ -132,12 +111,27 @@ export class Group {
     this.#storage = storage
     this.#raft = parts.raft
     this.#requests = parts.requests
+    this.#proposals = new Proposals(around.limits)
     this.#applier = new Applier({
       store: around.store,
       storage,
       machine: parts.machine,
       requests: parts.requests,
       onWrite: (write) => this.#watch(write),
+    })
+    this.#transfers = new SnapshotTransfers({
+      nodeId: around.nodeId,
+      store: around.store,
+      storage,
+      limits: around.limits,
+      position: () => this.#position(),
+      term: () => this.#raft.term,
+      acquire: (to) => around.acquireTransfer(to),
+      release: (to) => around.releaseTransfer(to),
+      randomId: () => around.randomId(),
+      send: (message) => this.#say(message),
+      onEnd: (to, index) => this.#handle({ type: 'snapshotSent', to, index }),
+      onFatal: (cause) => this.#fatal(cause),
     })
     this.#receiver = new SnapshotReceiver({
       storage,
@@ -192,12 +186,7 @@ export class Group {
     const answered = this.#requests.find(options.requestId, this.#raft.log.applied)
     const answer = answered === undefined ? undefined : this.#storage.get('q/', answered)
     if (answer !== undefined) return Promise.resolve(decodeReply(answer))
-    const { proposalsMax, proposalBytesMax } = this.#around.limits
-    if (
-      this.#queued.length + this.#waiting.size >= proposalsMax ||
-      this.#queuedBytes >= proposalBytesMax ||
-      this.#journalLags()
-    ) {
+    if (this.#proposals.isFull || journalLags(this.#storage, this.#around.limits, this.#retainedFrom)) {
       return Promise.reject(
         new ClusterError('Overloaded', `group ${this.groupId} takes no more proposals now`),
       )
@@ -205,8 +194,7 @@ export class Group {
     const data = encodeCommand({ requestId: options.requestId, actor: options.actor, command })
     const deadlineMs = this.#around.clock.monotonicMs() + options.timeoutMs
     return new Promise((resolve, reject) => {
-      this.#queued.push({ data, deadlineMs, resolve, reject })
-      this.#queuedBytes += data.byteLength
+      this.#proposals.queue({ data, deadlineMs, resolve, reject })
       this.#proposeQueued()
     })
   }
@@ -220,16 +208,11 @@ export class Group {
   readBarrier(timeoutMs: number): Promise<void> {
     if (this.#closed) return Promise.reject(this.#unavailable('the group is closed'))
     if (this.#raft.role !== 'leader') return Promise.reject(this.#notLeader())
-    if (this.#reads.size >= this.#around.limits.readsMax) {
+    if (this.#reads.count >= this.#around.limits.readsMax) {
       return Promise.reject(new ClusterError('Overloaded', `group ${this.groupId} has too many reads`))
     }
-    this.#readId += 1
-    const id = this.#readId
     const deadlineMs = this.#around.clock.monotonicMs() + timeoutMs
-    return new Promise((resolve, reject) => {
-      this.#reads.set(id, { deadlineMs, index: undefined, resolve, reject })
-      this.#handle({ type: 'read', id })
-    })
+    return this.#reads.add(deadlineMs, (id) => this.#handle({ type: 'read', id }))
   }
 
   /** A row as it is applied here; linearizable on the leader after `readBarrier`. */
@@ -268,7 +251,7 @@ export class Group {
       firstIndex: log.firstIndex,
       logBytes: this.#storage.logSize.bytes,
       members: membership.members,
-      proposals: this.#queued.length + this.#waiting.size,
+      proposals: this.#proposals.count,
       followers: [...progress].map(([nodeId, { match, state }]) => ({ nodeId, match, state })),
     }
   }
@@ -321,8 +304,11 @@ export class Group {
       this.#handle({ type: 'changeMembers', members }, (outcome) => {
         if ('refused' in outcome) reject(this.#refusal(outcome.refused))
         else {
-          const waiting = { data: noData, deadlineMs, resolve: () => resolve(), reject, term: outcome.term }
-          this.#waiting.set(outcome.firstIndex, waiting)
+          const { firstIndex: index, term } = outcome
+          this.#proposals.place(
+            { data: noData, deadlineMs, resolve: () => resolve(), reject },
+            { index, term },
+          )
         }
       })
     })
@@ -342,8 +328,10 @@ export class Group {
   tick(): void {
     if (this.#closed) return
     const nowMs = this.#around.clock.monotonicMs()
-    this.#expire(nowMs)
-    for (const transfer of [...this.#transfers.values()]) transfer.tick(nowMs)
+    const late = () => new ClusterError('Timeout', `group ${this.groupId} did not answer in time`)
+    this.#proposals.expire(nowMs, late)
+    this.#reads.expire(nowMs, late)
+    this.#transfers.tick(nowMs)
     this.#handle({ type: 'tick' })
   }
 
@@ -352,10 +340,9 @@ export class Group {
     if (this.#closed) return
     this.#closed = true
     for (const { onProposal } of this.#events.splice(0)) onProposal?.({ refused: 'notLeader' })
-    this.#refuseProposals(this.#unavailable('the group was closed'))
-    for (const read of this.#reads.values()) read.reject(this.#unavailable('the group was closed'))
-    this.#reads.clear()
-    this.#endTransfers()
+    this.#proposals.refuse(this.#unavailable('the group was closed'))
+    this.#reads.refuse(this.#unavailable('the group was closed'))
+    this.#transfers.end()
   }
 
   #handle(event: RaftEvent, onProposal?: QueuedEvent['onProposal']): void {
@@ -394,18 +381,17 @@ export class Group {
     }
     for (const message of effects.messages) this.#say(message)
     if (effects.leadershipChanged && this.#raft.role !== 'leader') {
-      this.#refuseProposals(this.#notLeader())
-      this.#endTransfers()
+      this.#proposals.refuse(this.#notLeader())
+      this.#transfers.end()
     }
-    for (const { ids, index } of effects.reads) this.#confirmReads(ids, index)
-    for (const id of effects.failedReads) this.#takeRead(id)?.reject(this.#notLeader())
+    for (const { ids, index } of effects.reads) {
+      this.#reads.confirm(ids, { index, applied: this.#raft.log.applied })
+    }
+    for (const id of effects.failedReads) this.#reads.fail(id, this.#notLeader())
     if (effects.committed.length > 0) this.#apply(effects.committed)
-    for (const to of effects.snapshotsTo) this.#startTransfer(to)
-    for (const { from, transferId, nextChunk } of effects.snapshotReplies) {
-      const transfer = this.#transfers.get(from)
-      if (transfer?.transferId !== transferId) continue
-      transfer.answered(nextChunk, this.#around.clock.monotonicMs())
-    }
+    const nowMs = this.#around.clock.monotonicMs()
+    for (const to of effects.snapshotsTo) this.#transfers.start(to, nowMs)
+    for (const reply of effects.snapshotReplies) this.#transfers.answered(reply, nowMs)
     if (effects.stage !== undefined) this.#receiver.receive(effects.stage)
     this.#settleStaged()
     if (effects.leadershipChanged) for (const listener of this.#leadershipListeners) listener()
@@ -413,8 +399,8 @@ export class Group {
 
   /** Hands everything that waits to the core as one append, unless an fsync is under way: then it forms the next. */
   #proposeQueued(): void {
-    if (this.#closed || this.#persisting > 0 || this.#proposing || this.#queued.length === 0) return
-    const batch = this.#takeBatch()
+    if (this.#closed || this.#persisting > 0 || this.#proposing || !this.#proposals.hasQueued) return
+    const batch = this.#proposals.takeBatch()
     this.#proposing = true
     const commands = batch.map((proposal) => proposal.data)
     this.#handle({ type: 'propose', commands }, (outcome) => {
@@ -425,21 +411,10 @@ export class Group {
         return
       }
       const { firstIndex, term } = outcome
-      for (const [at, proposal] of batch.entries()) this.#waiting.set(firstIndex + at, { ...proposal, term })
+      for (const [at, proposal] of batch.entries()) {
+        this.#proposals.place(proposal, { index: firstIndex + at, term })
+      }
     })
-  }
-
-  #takeBatch(): Proposal[] {
-    let count = 0
-    let bytes = 0
-    for (const { data } of this.#queued) {
-      bytes += data.byteLength
-      if (count > 0 && bytes > this.#around.limits.proposalBatchBytesMax) break
-      count += 1
-    }
-    const batch = this.#queued.splice(0, count)
-    for (const { data } of batch) this.#queuedBytes -= data.byteLength
-    return batch
   }
 
   #apply(entries: readonly Entry[]): void {
@@ -457,53 +432,22 @@ export class Group {
   #applied(entries: readonly Entry[], results: readonly AppliedEntry[]): void {
     const last = entries.at(-1)
     if (last === undefined || this.#closed) return
-    for (const { index, term, reply } of results) this.#answer(index, term, reply)
-    for (const { kind, index, term } of entries) if (kind === 'members') this.#answer(index, term, undefined)
+    const lost = () => this.#notLeader()
+    for (const result of results) this.#proposals.answer(result, lost)
+    for (const { kind, index, term } of entries) {
+      if (kind === 'members') this.#proposals.answer({ index, term, reply: undefined }, lost)
+    }
     this.#handle({ type: 'applied', index: last.index })
-    this.#resolveReads(last.index)
+    this.#reads.applied(last.index)
     this.#compact()
     if (results.length > 0) for (const listener of this.#committedListeners) listener(results)
   }
 
-  #answer(index: number, term: number, reply: unknown): void {
-    const proposal = this.#waiting.get(index)
-    if (proposal === undefined) return
-    this.#waiting.delete(index)
-    if (proposal.term === term) proposal.resolve(reply)
-    else proposal.reject(this.#notLeader())
-  }
-
-  #startTransfer(to: NodeId): void {
-    const { store, limits, clock } = this.#around
+  /** Where the rows stand: ahead of the core's own `applied` while that news is still on its way to it. */
+  #position(): SnapshotPosition | undefined {
     const index = this.#storage.appliedIndex
     const term = this.#raft.log.termAt(index)
-    if (this.#transfers.has(to) || term === undefined || !this.#around.acquireTransfer(to)) {
-      this.#handle({ type: 'snapshotSent', to, index: undefined })
-      return
-    }
-    const transfer = new SnapshotTransfer({
-      storage: this.#storage,
-      snapshot: store.snapshot(),
-      position: { index, term, members: this.#raft.membership.at(index) },
-      transferId: this.#around.randomId(),
-      limits,
-      send: (content) => {
-        const envelope = { from: this.#around.nodeId, to, term: this.#raft.term } as const
-        this.#say({ type: 'snapshot', ...envelope, ...content })
-      },
-      onEnd: (reached) => {
-        this.#transfers.delete(to)
-        this.#around.releaseTransfer(to)
-        this.#handle({ type: 'snapshotSent', to, index: reached })
-      },
-      onFatal: (cause) => this.#fatal(cause),
-    })
-    this.#transfers.set(to, transfer)
-    transfer.start(clock.monotonicMs())
-  }
-
-  #endTransfers(): void {
-    for (const transfer of [...this.#transfers.values()]) transfer.end(undefined)
+    return term === undefined ? undefined : { index, term, members: this.#raft.membership.at(index) }
   }
 
   /** A whole snapshot that the core did not want: the log had got there by itself. */
@@ -516,86 +460,23 @@ export class Group {
 
   /** Forgets the oldest part of the log when it is over its bounds and nobody needs it. */
   #compact(): void {
-    const { logEntriesMax, logBytesMax, logPinnedFactor, logTrimEntries } = this.#around.limits
-    const storage = this.#storage
-    const { entries, bytes } = storage.logSize
-    if (entries < logEntriesMax + logTrimEntries && bytes < logBytesMax * compactionSlack) return
-    const wanted = storage.firstWithin({ entries: logEntriesMax, bytes: logBytesMax })
-    const forced = storage.firstWithin({
-      entries: logEntriesMax * logPinnedFactor,
-      bytes: logBytesMax * logPinnedFactor,
+    const { log, role } = this.#raft
+    const first = firstToKeep(this.#storage, this.#around.limits, {
+      journalFrom: this.#retainedFrom,
+      transfers: this.#transfers.positions,
+      leads: role === 'leader',
     })
-    const transfers = [...this.#transfers.values()].map((transfer) => transfer.position.index)
-    const leads = this.#raft.role === 'leader'
-    const journal = leads ? this.#retainedFrom : Math.max(this.#retainedFrom, forced)
-    const first = Math.min(wanted, journal, Math.max(forced, Math.min(...transfers)))
-    const index = Math.min(first - 1, this.#raft.log.applied)
-    const term = this.#raft.log.termAt(index)
-    if (term === undefined || index < storage.firstIndex) return
-    this.#watch(this.#around.store.write(storage.trim(index, term), { durable: false }))
+    if (first === undefined) return
+    // The core hears of what was applied before it hears of this.
+    const index = Math.min(first - 1, this.#storage.appliedIndex)
+    const term = log.termAt(index)
+    if (term === undefined || index < this.#storage.firstIndex) return
+    this.#watch(this.#around.store.write(this.#storage.trim(index, term), { durable: false }))
     this.#handle({ type: 'compacted', index })
-  }
-
-  /** The journal of a leader is so far behind that taking more entries would grow the log without bound. */
-  #journalLags(): boolean {
-    const { logEntriesMax, logBytesMax, logPinnedFactor } = this.#around.limits
-    const { entries, bytes } = this.#storage.logSize
-    return (
-      this.#retainedFrom <= this.#storage.firstIndex &&
-      (entries >= logEntriesMax * logPinnedFactor || bytes >= logBytesMax * logPinnedFactor)
-    )
   }
 
   #say(message: RaftMessage): void {
     this.#around.send(message.to, { groupId: this.groupId, epoch: this.epoch, message })
-  }
-
-  #confirmReads(ids: readonly number[], index: number): void {
-    for (const id of ids) {
-      const read = this.#reads.get(id)
-      if (read === undefined) continue
-      if (index <= this.#raft.log.applied) this.#takeRead(id)?.resolve()
-      else read.index = index
-    }
-  }
-
-  #resolveReads(applied: number): void {
-    for (const [id, { index }] of this.#reads) {
-      if (index !== undefined && index <= applied) this.#takeRead(id)?.resolve()
-    }
-  }
-
-  #takeRead(id: number): Read | undefined {
-    const read = this.#reads.get(id)
-    this.#reads.delete(id)
-    return read
-  }
-
-  #expire(nowMs: number): void {
-    const late = new ClusterError('Timeout', `group ${this.groupId} did not answer in time`)
-    for (const [index, proposal] of this.#waiting) {
-      if (proposal.deadlineMs > nowMs) continue
-      this.#waiting.delete(index)
-      proposal.reject(late)
-    }
-    if (this.#queued.some((proposal) => proposal.deadlineMs <= nowMs)) {
-      for (const proposal of this.#queued.splice(0)) {
-        if (proposal.deadlineMs > nowMs) this.#queued.push(proposal)
-        else {
-          this.#queuedBytes -= proposal.data.byteLength
-          proposal.reject(late)
-        }
-      }
-    }
-    for (const [id, read] of this.#reads) if (read.deadlineMs <= nowMs) this.#takeRead(id)?.reject(late)
-  }
-
-  #refuseProposals(cause: ClusterError): void {
-    const refused = [...this.#waiting.values(), ...this.#queued]
-    this.#waiting.clear()
-    this.#queued.length = 0
-    this.#queuedBytes = 0
-    for (const proposal of refused) proposal.reject(cause)
   }
 
   #refusal(refused: Refusal): ClusterError {
@@ -621,15 +502,14 @@ export class Group {
   }
 
   #fatal(cause: unknown): void {
+    // Work in the background of a closed group ends with its store.
+    if (this.#closed) return
     this.close()
     this.#around.onFatal(cause)
   }
 }
 
 const noData = new Uint8Array()
-
-/** The log is cut back when it is over its bytes by this factor, so that it is not cut for every entry. */
-const compactionSlack = 1.1
 
 interface GroupParts {
   readonly identity: GroupIdentity

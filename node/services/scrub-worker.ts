@@ -38,7 +38,7 @@ export interface ScrubWorkerOptions {
   /** From the beginning of one pass over the disk to that of the next, at least. */
   readonly passMs: number
   /** A shard was set aside. */
-  readonly onQuarantined?: (key: ShardKey) => void
+  readonly onQuarantined?: ((key: ShardKey) => void) | undefined
 }
 
 export class ScrubWorker {

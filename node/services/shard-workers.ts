@@ -4,7 +4,7 @@
  */
 import type { ClusterMap, Pool } from '../core/cluster-map.ts'
 import type { Caller } from '../protocol/messages.ts'
-import type { ShardKey, ShardStore } from '../protocol/shard-store.ts'
+import { type ShardKey, type ShardStore, shardName } from '../protocol/shard-store.ts'
 import type { Clock, Random } from '../world.ts'
 import { GroupCollector } from './gc-worker.ts'
 import { LocalCollector } from './gc-worker-local.ts'
@@ -49,6 +49,8 @@ export interface ShardWorkersParts {
   readonly poolOf: (bucketId: string) => Promise<Pool | undefined>
   readonly scrubProgress: ScrubProgress
   readonly config: ShardWorkersConfig
+  /** For operators: repairs that failed, shards that were set aside. */
+  readonly log?: ((message: string, details: Readonly<Record<string, unknown>>) => void) | undefined
 }
 
 export interface ShardWorkers {
@@ -77,6 +79,7 @@ export function createShardWorkers(parts: ShardWorkersParts): ShardWorkers {
     progress: parts.scrubProgress,
     bytesPerSecond: config.scrubBytesPerSecond,
     passMs: config.scrubPassMs,
+    onQuarantined: (key) => parts.log?.('a corrupt shard was set aside', { shard: shardName(key) }),
   })
   const all = [...leading, local, scrub]
   return {

@@ -9,13 +9,15 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import type { ClusterMap } from '../../node/core/cluster-map.ts'
-import type { Genesis } from '../../node/core/registry-types.ts'
+import { verifyGenesis } from '../../node/core/genesis.ts'
+import { ed25519Verify } from '../../node/io/identity.ts'
 import { type JournalReport, verifyJournals as verifyDirectory } from '../../node/io/ledger-verify.ts'
 import type { WalkedEvent } from '../../node/io/ledger-walk.ts'
 
 export interface VerifyJournalsOptions {
   readonly directory: string
-  readonly genesis: Genesis
+  /** The founding document as read from its file; its operators' signatures are checked. */
+  readonly genesis: unknown
   /** Maps of later epochs, for members that joined since the founding. */
   readonly maps?: readonly ClusterMap[]
   /** The owner's journal key, 32 bytes. */
@@ -23,11 +25,15 @@ export interface VerifyJournalsOptions {
   readonly onEvent?: (event: WalkedEvent) => void
 }
 
-/** Verifies all journals in a directory with nothing but public keys. Throws when there is no such directory. */
-export function verifyJournals(options: VerifyJournalsOptions): Promise<JournalReport> {
+/**
+ * Verifies all journals in a directory with nothing but public keys. Throws when there is no such directory, and
+ * BadStatement when the founding document is not what its operators signed.
+ */
+export async function verifyJournals(options: VerifyJournalsOptions): Promise<JournalReport> {
+  const genesis = verifyGenesis(options.genesis, ed25519Verify)
   return verifyDirectory({
     directory: options.directory,
-    maps: [options.genesis.map, ...(options.maps ?? [])],
+    maps: [genesis.map, ...(options.maps ?? [])],
     ownerKey: options.journalKey,
     onEvent: options.onEvent,
   })
@@ -68,7 +74,7 @@ export async function runVerify(folder: string, options: CommandOptions): Promis
   const print = (line: string): void => {
     process.stdout.write(`${line}\n`)
   }
-  const genesis: Genesis = readJson(options.genesis ?? findGenesis(folder))
+  const genesis: unknown = readJson(options.genesis ?? findGenesis(folder))
   const journalKey = options.journalKey === undefined ? undefined : readKey(options.journalKey)
   const wantsEvents = options.show === true || options.key !== undefined
   if (wantsEvents && journalKey === undefined) throw new Error('--show and --key need --journal-key')

@@ -35,6 +35,9 @@ export interface Member {
   readonly ports: MemberPorts
 }
 
+/** Short, so that repair and garbage collection can be watched; in earnest the defaults of node/config.ts are minutes. */
+const localDelays = { repairDelayMs: 30_000, gcGraceMs: 60_000, garbageDelayMs: 30_000 }
+
 /** Settings that tests change: fields of the nodes' configuration, see node/config.ts. */
 export type NodeSettings = Readonly<Record<string, number>>
 
@@ -170,7 +173,7 @@ async function writeConfigs(
       const kms = { kind: 'file', file: layout.kmsFile }
       await writeConfig(member, { ...common, s3: address(dev.ports.s3), region: dev.region, kms })
     } else {
-      const settings = member.kind === 'node' ? nodeSettings : {}
+      const settings = member.kind === 'node' ? { ...localDelays, ...nodeSettings } : {}
       await writeConfig(member, { ...common, journalKeyFile: '../../journal.key', ...settings })
     }
   }

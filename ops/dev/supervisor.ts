@@ -24,6 +24,9 @@ export const supervisorLimits = {
   readyLineBytesMax: 65_536,
 } as const
 
+/** Syncs of many shards wait side by side for the disk; with libuv's four threads they would wait in line. */
+const threadPoolSize = '16'
+
 const address = z.object({ host: z.string(), port: z.number().int() })
 const readySchema = z.object({
   ready: z.literal(true),
@@ -127,7 +130,7 @@ export class Supervisor {
       cwd: this.#options.cwd,
       detached: true,
       stdio: ['pipe', 'pipe', log],
-      env: { ...process.env, ...spec.env },
+      env: { UV_THREADPOOL_SIZE: threadPoolSize, ...process.env, ...spec.env },
     })
     closeSync(log)
     const { stdin, stdout } = started

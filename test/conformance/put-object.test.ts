@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { assertError, contentMd5, md5Hex, putObject } from './ask.ts'
 import { type Conformance, startConformance } from './harness.ts'
+import { tag } from './s3-client.ts'
 
 let at: Conformance
 before(async () => {
@@ -8,21 +11,134 @@ before(async () => {
 })
 after(() => at.close())
 
-test('an object that was put is got, headed, listed and deleted', async () => {
+test('PutObject answers with the ETag and the CRC64NVME that AWS would compute', async () => {
   const bucket = await at.bucket()
-  const put = await at.s3.send({ method: 'PUT', path: `/${bucket}/a%20b/%C3%BC.txt`, body: 'hello' })
-  assert.equal(put.status, 200, put.text)
-  assert.equal(put.headers.etag, '"5d41402abc4b2a76b9719d911017c592"')
-  const got = await at.s3.send({ path: `/${bucket}/a%20b/%C3%BC.txt` })
-  assert.equal(got.status, 200, got.text)
-  assert.equal(got.text, 'hello')
-  const head = await at.s3.send({ method: 'HEAD', path: `/${bucket}/a%20b/%C3%BC.txt` })
-  assert.equal(head.headers['content-length'], '5')
-  const list = await at.s3.send({ path: `/${bucket}?list-type=2` })
-  assert.match(list.text, /<Key>a b\/ü.txt<\/Key>/)
-  const gone = await at.s3.send({ method: 'DELETE', path: `/${bucket}/a%20b/%C3%BC.txt` })
-  assert.equal(gone.status, 204)
-  const missing = await at.s3.send({ path: `/${bucket}/a%20b/%C3%BC.txt` })
-  assert.equal(missing.status, 404)
-  assert.match(missing.text, /<Code>NoSuchKey<\/Code>/)
+  const put = await putObject(at.s3, `/${bucket}/k`, '123456789')
+  assert.equal(put.headers.etag, `"${md5Hex('123456789')}"`)
+  assert.equal(put.headers['x-amz-checksum-crc64nvme'], 'rosUhgp5mIg=')
+  assert.equal(put.headers['x-amz-checksum-type'], 'FULL_OBJECT')
+  assert.equal(put.headers['x-amz-server-side-encryption'], 'AES256')
+  assert.equal(put.bytes.length, 0)
+})
+
+test('PutObject verifies Content-MD5 and every checksum before it stores anything', async () => {
+  const bucket = await at.bucket()
+  const path = `/${bucket}/k`
+  const put = (headers: Record<string, string>) =>
+    at.s3.send({ method: 'PUT', path, body: '123456789', headers })
+  const good: Record<string, string> = {
+    'x-amz-checksum-crc32': 'y/Q5Jg==',
+    'x-amz-checksum-crc32c': '4waSgw==',
+    'x-amz-checksum-crc64nvme': 'rosUhgp5mIg=',
+    'x-amz-checksum-sha1': createHash('sha1').update('123456789').digest('base64'),
+    'x-amz-checksum-sha256': createHash('sha256').update('123456789').digest('base64'),
+  }
+  for (const [name, value] of Object.entries(good)) {
+    const flipped = Buffer.from(value, 'base64')
+    flipped[0] = (flipped[0] ?? 0) ^ 1
+    assertError(await put({ [name]: flipped.toString('base64') }), 400, 'BadDigest')
+    assertError(await put({ [name]: 'nonsense' }), 400, 'InvalidRequest')
+  }
+  assertError(await put({ 'content-md5': contentMd5('other') }), 400, 'BadDigest')
+  assertError(await put({ 'content-md5': 'nonsense' }), 400, 'InvalidDigest')
+  assertError(
+    await at.s3.send({ method: 'PUT', path, body: '123456789', payload: '0'.repeat(64) }),
+    400,
+    'XAmzContentSHA256Mismatch',
+  )
+  assert.equal((await at.s3.send({ method: 'HEAD', path })).status, 404)
+  for (const [name, value] of Object.entries(good)) {
+    const answer = await put({ [name]: value })
+    assert.equal(answer.status, 200, answer.text)
+    assert.equal(answer.headers[name], value)
+    const head = await at.s3.send({ method: 'HEAD', path, headers: { 'x-amz-checksum-mode': 'ENABLED' } })
+    assert.equal(head.headers[name], value)
+  }
+  assert.equal((await put({ 'content-md5': contentMd5('123456789') })).status, 200)
+})
+
+test('PutObject keeps metadata, byte for byte, and refuses more than 2 KiB of it', async () => {
+  const bucket = await at.bucket()
+  const path = `/${bucket}/k`
+  const headers = {
+    'cache-control': 'no-store',
+    'content-disposition': 'attachment; filename="a.mp4"',
+    'content-encoding': 'gzip',
+    'content-language': 'de',
+    'content-type': 'video/mp4',
+    expires: 'Thu, 01 Dec 2099 16:00:00 GMT',
+    'x-amz-meta-land': 'BY',
+    'x-amz-meta-utf8': Buffer.from('Dienststelle Süd').toString('latin1'),
+  }
+  await putObject(at.s3, path, 'x', headers)
+  const head = await at.s3.send({ method: 'HEAD', path })
+  for (const [name, value] of Object.entries(headers)) assert.equal(head.headers[name], value, name)
+  const large = { 'x-amz-meta-large': 'v'.repeat(2048) }
+  assertError(await at.s3.send({ method: 'PUT', path, headers: large }), 400, 'MetadataTooLarge')
+})
+
+test('PutObject writes conditionally', async () => {
+  const bucket = await at.bucket()
+  const path = `/${bucket}/k`
+  const put = (headers: Record<string, string>) => at.s3.send({ method: 'PUT', path, body: 'x', headers })
+  assertError(await put({ 'if-match': '"abc"' }), 404, 'NoSuchKey')
+  assert.equal((await put({ 'if-none-match': '*' })).status, 200)
+  const refused = await put({ 'if-none-match': '*' })
+  assertError(refused, 412, 'PreconditionFailed')
+  assert.equal(tag(refused.text, 'Condition'), 'If-None-Match')
+  assertError(await put({ 'if-match': '"abc"' }), 412, 'PreconditionFailed')
+  assert.equal((await put({ 'if-match': `"${md5Hex('x')}"` })).status, 200)
+  assertError(await put({ 'if-none-match': '"abc"' }), 501, 'NotImplemented')
+})
+
+test('PutObject refuses what it would have to ignore, and stores nothing', async () => {
+  const bucket = await at.bucket()
+  const path = `/${bucket}/k`
+  const refused: Record<string, string> = {
+    'x-amz-acl': 'public-read',
+    'x-amz-object-lock-legal-hold': 'ON',
+    'x-amz-server-side-encryption': 'aws:kms',
+    'x-amz-server-side-encryption-customer-algorithm': 'AES256',
+    'x-amz-storage-class': 'GLACIER',
+    'x-amz-tagging': 'a=b',
+    'x-amz-website-redirect-location': '/x',
+  }
+  for (const [name, value] of Object.entries(refused)) {
+    assertError(
+      await at.s3.send({ method: 'PUT', path, body: 'x', headers: { [name]: value } }),
+      501,
+      'NotImplemented',
+    )
+  }
+  assert.equal((await at.s3.send({ method: 'HEAD', path })).status, 404)
+  await putObject(at.s3, path, 'x', {
+    'x-amz-acl': 'private',
+    'x-amz-server-side-encryption': 'AES256',
+    'x-amz-storage-class': 'STANDARD',
+  })
+})
+
+test('PutObject bounds keys, sizes and queries', async () => {
+  const bucket = await at.bucket()
+  assertError(
+    await at.s3.send({ method: 'PUT', path: `/${bucket}/${'k'.repeat(1025)}` }),
+    400,
+    'KeyTooLongError',
+  )
+  await putObject(at.s3, `/${bucket}/${'k'.repeat(1024)}`, '')
+  const tooLarge = { 'content-length': String(5 * 1024 ** 3 + 1), expect: '100-continue' }
+  const answer = await at.s3.send({ method: 'PUT', path: `/${bucket}/k`, late: tooLarge })
+  assertError(answer, 400, 'EntityTooLarge')
+  assertError(await at.s3.send({ method: 'PUT', path: `/${bucket}/k?partNumber=1` }), 400, 'InvalidArgument')
+  assertError(await at.s3.send({ method: 'PUT', path: `/${bucket}-none/k` }), 404, 'NoSuchBucket')
+  assertError(await at.other.send({ method: 'PUT', path: `/${bucket}/k` }), 403, 'AccessDenied')
+})
+
+test('PutObject replaces an object as a whole', async () => {
+  const bucket = await at.bucket()
+  await putObject(at.s3, `/${bucket}/k`, 'first', { 'x-amz-meta-a': '1' })
+  await putObject(at.s3, `/${bucket}/k`, 'second')
+  const got = await at.s3.send({ path: `/${bucket}/k` })
+  assert.equal(got.text, 'second')
+  assert.equal(got.headers['x-amz-meta-a'], undefined)
 })

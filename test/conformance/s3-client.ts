@@ -62,9 +62,13 @@ function canonicalQuery(query: string): string {
     .split('&')
     .map((pair) => {
       const [name = '', ...value] = pair.split('=')
-      return `${encodeRfc3986(decodeURIComponent(name))}=${encodeRfc3986(decodeURIComponent(value.join('=')))}`
+      return [
+        encodeRfc3986(decodeURIComponent(name)),
+        encodeRfc3986(decodeURIComponent(value.join('='))),
+      ] as const
     })
-    .sort()
+    .sort(([a, x], [b, y]) => (a === b ? (x < y ? -1 : 1) : a < b ? -1 : 1))
+    .map((pair) => pair.join('='))
     .join('&')
 }
 
@@ -174,13 +178,18 @@ export class S3Client {
     this.keys = keys
   }
 
+  /** The Host header that signatures name. */
+  get hostHeader(): Record<string, string> {
+    return { host: `${this.endpoint.host}:${this.endpoint.port}` }
+  }
+
   close(): void {
     this.agent.destroy()
   }
 
   send(options: SendOptions): Promise<Answer> {
     const headers = options.anonymous
-      ? { host: `${this.endpoint.host}:${this.endpoint.port}`, ...options.headers }
+      ? { ...this.hostHeader, ...options.headers }
       : signRequest(options, this.endpoint, options.keys ?? this.keys).headers
     return this.exchange(options, { ...headers, ...options.late })
   }
@@ -221,7 +230,8 @@ export class S3Client {
           })
         })
       })
-      request.end(body)
+      // A string would make node write the headers in its encoding.
+      request.end(Buffer.from(body))
     })
   }
 }

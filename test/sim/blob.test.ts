@@ -11,6 +11,8 @@ import { BlobCluster, testPool } from './blob-cluster.ts'
 
 const SEGMENT_BYTES = 700
 
+const quiet = { onSiteRuleWaived: () => undefined, onHolderReplaced: () => undefined }
+
 interface Written {
   readonly plain: Buffer
   readonly dataKey: Buffer
@@ -27,7 +29,7 @@ async function* chunksOf(plain: Buffer): AsyncGenerator<Buffer> {
 
 async function write(cluster: BlobCluster, plain: Buffer): Promise<Written> {
   const dataKey = randomBytes(32)
-  const blob = await new BlobWriter(cluster.client, new Codecs()).write({
+  const blob = await new BlobWriter(cluster.client, new Codecs(), quiet).write({
     blobId: randomBytes(16).toString('hex'),
     groupId: 'catalog-1',
     pool: testPool,
@@ -209,7 +211,7 @@ test('a body that fails midway fails the write', async (t) => {
     yield randomBytes(10_000)
     throw new Error('client went away')
   }
-  const writing = new BlobWriter(cluster.client, new Codecs()).write({
+  const writing = new BlobWriter(cluster.client, new Codecs(), quiet).write({
     blobId: randomBytes(16).toString('hex'),
     groupId: 'catalog-1',
     pool: testPool,

@@ -25,6 +25,13 @@ export const kvMachine: StateMachine = {
     const before = row === undefined ? null : Buffer.from(row).toString()
     if (kv.op === 'remove') return { reply: { before }, mutations: [{ key: kv.key, value: undefined }] }
     if (kv.op === 'cas' && kv.expect !== before) return { reply: { before, refused: true }, mutations: [] }
-    return { reply: { before }, mutations: [{ key: kv.key, value: Buffer.from(kv.value) }] }
+    return {
+      reply: { before },
+      mutations: [
+        { key: kv.key, value: Buffer.from(kv.value) },
+        // A row that comes and goes: state that is left over from elsewhere would show.
+        { key: `long/${kv.key}`, value: kv.value.length > 60 ? Buffer.from(kv.value) : undefined },
+      ],
+    }
   },
 }

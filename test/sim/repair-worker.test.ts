@@ -163,6 +163,11 @@ describe('repair worker', () => {
     await until(() => world.metric('bundescloud_repair_shards_total{moved}') === 3)
     await until(() => world.metric('bundescloud_repair_backlog_blobs') === 0)
     await world.checkAll()
+    assert.equal(world.metric('bundescloud_blobs_degraded{1}'), 3)
+    worker.tick()
+    cluster.clock.advance(repairLimits.settleMs)
+    worker.tick()
+    await until(() => world.metric('bundescloud_blobs_degraded{1}') === 0)
   })
 
   it('does nothing, and shows nothing, where the group is not led', async () => {
@@ -205,6 +210,25 @@ describe('repair worker', () => {
     await world.repair()
     await world.checkAll()
     assert.ok(!refused.includes(world.catalog.holders(blob.blobId)[blob.holders.indexOf('c-2')] ?? ''))
+  })
+
+  it('waits for a node that has enough rebuilds under way, and does not give it up', async () => {
+    const world = await World.start(2)
+    const { cluster } = world
+    await cluster.restart('b-1', new SimDisk())
+    let refusals = 0
+    cluster.onCall = (_, message) => {
+      if (message === 'rebuild-shard' && ++refusals <= 5) throw new ClusterError('Overloaded', 'busy')
+    }
+    await world.worker.census()
+    const ended = world.worker.repairAll()
+    await until(() => {
+      cluster.clock.advance(repairLimits.busyPauseMs)
+      return world.metric('bundescloud_repair_shards_total{rebuilt}') === 2
+    })
+    await ended
+    assert.equal(world.metric('bundescloud_repair_shards_total{failed}'), 0)
+    await world.checkAll()
   })
 
   it('relocates nothing whose claim was taken over by another leader', async () => {

@@ -34,6 +34,7 @@ class Run {
     const { sim } = this
     while (this.faulty) {
       await this.pause(5, 200)
+      if (sim.random.chance(0.1)) this.#count()
       const key = sim.random.pick(keys)
       const operation: OpenOperation = {
         key,
@@ -46,6 +47,15 @@ class Run {
       operation.output = await this.#perform(operation)
       if (operation.output !== undefined) operation.returnedAt = sim.time.now
     }
+  }
+
+  /** A command that needs a scan: applying it takes several turns of the event loop. Nobody waits for it. */
+  #count(): void {
+    const command: KvCommand = { op: 'count', prefix: '', into: 'count' }
+    const options = { requestId: this.sim.random.hex(8), timeoutMs: 800 }
+    this.sim.leader?.group.propose(command, options).catch((cause: unknown) => {
+      if (!mayRetry(cause)) throw cause
+    })
   }
 
   pause(minMs: number, maxMs: number): Promise<void> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { randomFillSync, randomInt } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { codeOf, range } from '../../wasm/code.ts'
@@ -56,6 +57,27 @@ describe('a stripe', () => {
 describe('the self-test', () => {
   it('passes on this machine', () => {
     assert.doesNotThrow(selfTest)
+  })
+
+  it('passes in the 256-bit form too, where the process was started with the flag', () => {
+    const script = `import { selfTest } from ${JSON.stringify(new URL('../../wasm/codec.ts', import.meta.url).href)}
+      selfTest(); console.log('passed', process.execArgv.length > 0)`
+    const flags = ['--experimental-wasm-revectorize', '--import', 'tsx', '--input-type=module']
+    const child = spawnSync(process.execPath, [...flags, '--eval', script], { encoding: 'utf8' })
+    assert.equal(child.stdout, 'passed true\n', child.stderr)
+  })
+
+  it('throws when an engine computes a wrong byte', () => {
+    const { Instance } = WebAssembly
+    try {
+      // An engine whose kernels do nothing: what it leaves in the parity cells is not parity.
+      WebAssembly.Instance = class {
+        readonly exports = { run: () => 0 }
+      }
+      assert.throws(selfTest, /self-test: encode of cauchy-xor 4\+2 is wrong/)
+    } finally {
+      WebAssembly.Instance = Instance
+    }
   })
 })
 

@@ -68,22 +68,20 @@ describe('three replicas on LevelDB', () => {
     )
     await next.readBarrier(5_000)
     assert.equal(next.get('x')?.toString(), 'before')
-    await assert.rejects(leader.readBarrier(50), ClusterError)
+    await assert.rejects(leader.readBarrier(100), ClusterError)
     cluster.isolate(old, false)
   })
 
-  test('many concurrent proposals share few fsyncs and all are applied in order', async () => {
-    const leader = await cluster.leader()
+  test('thousands of concurrent proposals are all answered and all applied', async () => {
     const replies = await Promise.all(
       Array.from({ length: 2_000 }, (_, n) =>
-        leader.propose(
-          { op: 'put', key: `k${n % 10}`, value: String(n) },
-          { requestId: `many-${n}`, timeoutMs: 10_000 },
-        ),
+        cluster.propose({ op: 'cas', key: `k${n}`, expect: null, value: String(n) }, `many-${n}`),
       ),
     )
-    assert.deepEqual(replies[1_999], { before: '1989' })
-    assert.equal(leader.get('k9')?.toString(), '1999')
+    assert.deepEqual(new Set(replies.map((reply) => JSON.stringify(reply))), new Set(['{"before":null}']))
+    const leader = await cluster.leader()
+    await leader.readBarrier(10_000)
+    for (let n = 0; n < 2_000; n += 1) assert.equal(leader.get(`k${n}`)?.toString(), String(n))
   })
 
   test('after a restart of all replicas everything acknowledged is there', async () => {
@@ -111,8 +109,9 @@ describe('three replicas on LevelDB', () => {
 })
 
 describe('a repeated proposal', () => {
-  test('is applied once and answers the same, also on the next leader', async () => {
+  test('is applied once and answers the same, also on the next leader', async (t) => {
     const cluster = new ReplicaCluster({ members: voters('a', 'b', 'c') })
+    t.after(() => cluster.close())
     for (const nodeId of ['a', 'b', 'c']) await cluster.start(nodeId, new SimStore())
     const first = await cluster.propose({ op: 'put', key: 'x', value: '1' }, 'same')
     await cluster.propose({ op: 'put', key: 'x', value: '2' }, 'other')
@@ -126,25 +125,26 @@ describe('a repeated proposal', () => {
     cluster.stop(old)
     assert.deepEqual(await cluster.propose({ op: 'put', key: 'x', value: '1' }, 'same'), first)
     const next = await cluster.leader()
+    await next.readBarrier(5_000)
     assert.equal(next.get('x')?.toString(), '2')
-    await cluster.close()
   })
 
-  test('within one batch is recognised as well', async () => {
+  test('within one batch is recognised as well', async (t) => {
     const cluster = new ReplicaCluster({ members: voters('a') })
+    t.after(() => cluster.close())
     const group = await cluster.start('a', new SimStore())
     await cluster.leader()
     const propose = () =>
       group.propose({ op: 'cas', key: 'x', expect: null, value: '1' }, { requestId: 'r', timeoutMs: 500 })
     const replies = await Promise.all([propose(), propose(), propose()])
     assert.deepEqual(replies, [{ before: null }, { before: null }, { before: null }])
-    await cluster.close()
   })
 })
 
 describe('a host whose disk fails', () => {
-  test('stops: nothing is acknowledged and the failure is reported once', async () => {
+  test('stops: nothing is acknowledged and the failure is reported once', async (t) => {
     const cluster = new ReplicaCluster({ members: voters('a') })
+    t.after(() => cluster.close())
     const store = new SimStore()
     const group = await cluster.start('a', store)
     await cluster.leader()

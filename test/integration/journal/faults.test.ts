@@ -254,7 +254,7 @@ describe('a restart', () => {
     }
     const { service, rows, group } = cluster.node('be-1')
     assert.ok(rows.keys().some((key) => key.includes('/batch/')))
-    assert.equal(group.retained, undefined, 'nothing may be compacted before a flush')
+    assert.equal(group.retained, 0, 'nothing may be compacted before a flush')
     await service.flush()
     assert.ok(!rows.keys().some((key) => key.includes('/batch/')))
     assert.equal(group.retained, cluster.log.length + 1)
@@ -263,5 +263,28 @@ describe('a restart', () => {
     await cluster.restart('be-1')
     cluster.commit(2)
     await cluster.settled()
+  })
+})
+
+describe('a log that was compacted before a quorum could sign it', () => {
+  it('leaves a gap that audits name, and journals go on behind it', async () => {
+    await using cluster = await running()
+    await cluster.stop('be-1')
+    await cluster.stop('nw-1')
+    cluster.commit(10)
+    cluster.node('by-1').group.firstIndex = cluster.log.length - 2
+    for (const name of ['be-1', 'nw-1']) {
+      cluster.node(name).group.firstIndex = cluster.log.length - 2
+      await cluster.restart(name)
+    }
+    cluster.elect('be-1')
+    cluster.commit(3)
+    await cluster.settled()
+    assert.ok(cluster.nodes.some(({ nodeId }) => (cluster.state(nodeId).failuresTotal.gap ?? 0) > 0))
+    const { faults } = await cluster.verify('be-1')
+    assert.deepEqual(
+      faults.map(({ message }) => message),
+      ['entries 6 to 12 are in no journal'],
+    )
   })
 })

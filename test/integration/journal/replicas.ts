@@ -199,7 +199,11 @@ export class Replicas {
         names.every(
           (name) => this.state(name).lagEntries === 0 && this.node(name).group.committed === this.log.length,
         ),
-      () => `${JSON.stringify(names.map((name) => this.state(name)))} ${this.failures.slice(-6).join(' | ')}`,
+      () =>
+        `${JSON.stringify(names.map((name) => this.state(name)))} ${this.failures
+          .filter((one) => one.includes('error'))
+          .slice(-3)
+          .join(' | ')}`,
     )
   }
 

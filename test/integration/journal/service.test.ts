@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { journalLimits } from '../../../node/core/journal.ts'
+import { ledgerLimits } from '../../../node/io/ledger.ts'
 import { Replicas, until } from './replicas.ts'
 
 /** Every replica holds the same chain: keys, lengths and tree hashes. */
@@ -123,6 +124,22 @@ describe('journals of a group', () => {
     cluster.node('nw-1').group.notify()
     await cluster.settled()
     await assertEqualChains(cluster)
+  })
+
+  it('go on over more terms than a ledger holds open, and tell all of them to a new replica', async () => {
+    await using cluster = await Replicas.start()
+    cluster.elect('by-1')
+    await cluster.settled()
+    await cluster.stop('nw-1')
+    for (let term = 0; term < ledgerLimits.openJournalsMax + 6; term += 1) {
+      cluster.elect(term % 2 === 0 ? 'be-1' : 'by-1')
+      await cluster.settled(['by-1', 'be-1'])
+    }
+    await cluster.restart('nw-1')
+    cluster.node('nw-1').group.notify()
+    await cluster.settled()
+    await assertEqualChains(cluster)
+    assert.equal(cluster.state('nw-1').sequence, ledgerLimits.openJournalsMax + 6)
   })
 
   it('make no progress without a majority and go on when it is back', async () => {

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { assertError } from './ask.ts'
+import { type Conformance, startConformance } from './harness.ts'
+
+let at: Conformance
+before(async () => {
+  at = await startConformance()
+})
+after(() => at.close())
+
+function configuration(location: string): string {
+  return `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>${location}</LocationConstraint></CreateBucketConfiguration>`
+}
+
+test('CreateBucket takes our region or none, and no other', async () => {
+  const { region } = at.s3.endpoint
+  const name = await at.bucket()
+  const put = (suffix: string, body: string) => at.s3.send({ method: 'PUT', path: `/${name}${suffix}`, body })
+  const made = await put('-a', configuration(region))
+  assert.equal(made.status, 200, made.text)
+  assert.equal(made.headers.location, `/${name}-a`)
+  assert.equal((await put('-b', '')).status, 200)
+  assertError(await put('-c', configuration('us-west-2')), 400, 'IllegalLocationConstraintException')
+  assertError(await put('-c', configuration('the moon')), 400, 'InvalidLocationConstraint')
+  assertError(await put('-c', '<CreateBucketConfiguration>'), 400, 'MalformedXML')
+  assertError(await put('-c', 'x'.repeat(100_000)), 400, 'MaxMessageLengthExceeded')
+})
+
+test('CreateBucket tells an own bucket from one of somebody else', async () => {
+  const name = await at.bucket()
+  assertError(await at.s3.send({ method: 'PUT', path: `/${name}` }), 409, 'BucketAlreadyOwnedByYou')
+  assertError(await at.other.send({ method: 'PUT', path: `/${name}` }), 409, 'BucketAlreadyExists')
+})
+
+test('CreateBucket refuses names that are none', async () => {
+  for (const name of ['ab', 'Upper-Case', 'under_score', '192.168.5.4', 'a'.repeat(64), 'xn--abc']) {
+    assertError(await at.s3.send({ method: 'PUT', path: `/${name}` }), 400, 'InvalidBucketName')
+  }
+})
+
+test('CreateBucket refuses what it would have to ignore', async () => {
+  const name = await at.bucket()
+  const headers: Record<string, string>[] = [
+    { 'x-amz-acl': 'public-read' },
+    { 'x-amz-bucket-object-lock-enabled': 'true' },
+    { 'x-amz-grant-read': 'id=1' },
+    { 'x-amz-object-ownership': 'ObjectWriter' },
+  ]
+  for (const header of headers) {
+    const answer = await at.s3.send({ method: 'PUT', path: `/${name}-x`, headers: header })
+    assertError(answer, 501, 'NotImplemented')
+  }
+  assert.equal((await at.s3.send({ method: 'HEAD', path: `/${name}-x` })).status, 404)
+})
