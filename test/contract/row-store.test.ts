@@ -68,22 +68,21 @@ for (const [name, create] of [
       await subject.dispose()
     })
 
-    test('keys of every length that end in characters of several bytes are found after a restart', async () => {
-      const keys = Array.from({ length: 300 }, (_, length) =>
-        ['ä', 'ß€', '日本', '😀'].map((tail) => 'k'.repeat(length) + tail),
+    test('a key that ends in a character of several bytes is found after a look-up of any other key', async () => {
+      const keys = ['äöü', '日本', '😀'].flatMap((tail) =>
+        Array.from({ length: 12 }, (_, length) => 'k'.repeat(56 + length) + tail),
       )
-      await store.write(
-        keys.flat().map((key) => ({ key, value: bytes(key) })),
-        { durable: true },
-      )
-      await store.close()
-      store = await subject.open()
-      const lost = keys.flat().filter((key) => text(store.getSync(key)) !== key)
-      assert.deepEqual(lost, [])
-      // Lengths in no order: what one look-up leaves behind must not change the next.
-      for (const length of [60, 2, 140, 66, 299, 1, 127]) {
-        for (const key of keys[length] ?? []) assert.equal(text(store.getSync(key)), key)
+      const rows = ['k', ...keys].map((key) => ({ key, value: bytes(key) }))
+      await store.write(rows, { durable: true })
+      const lost: string[] = []
+      for (const key of keys) {
+        // Opened anew: what earlier look-ups leave behind hides the fault (see LevelStore.getSync).
+        await store.close()
+        store = await subject.open()
+        assert.equal(text(store.getSync('k')), 'k')
+        if (text(store.getSync(key)) !== key) lost.push(key)
       }
+      assert.deepEqual(lost, [])
     })
 
     test('a written row is visible before its write resolves, whatever was asked of it', async () => {
