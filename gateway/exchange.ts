@@ -197,7 +197,7 @@ export class Exchange {
   }
 
   #unreadBytes(): number {
-    if (this.raw.complete || !announcesBody(this.raw)) return 0
+    if (this.raw.complete || this.raw.destroyed || !announcesBody(this.raw)) return 0
     const length = this.raw.headers['content-length']
     return length === undefined ? Number.POSITIVE_INFINITY : Number(length) - this.wire.receivedBytes
   }
@@ -206,7 +206,7 @@ export class Exchange {
   #settleUnread(): void {
     const { raw } = this
     this.wire.release()
-    if (raw.complete || !announcesBody(raw)) {
+    if (raw.complete || raw.destroyed || !announcesBody(raw)) {
       raw.resume()
       return
     }

@@ -42,10 +42,16 @@ export const gatewayLimits = {
   keyBytesMax: 1024,
   /** AWS: names and values of `x-amz-meta-*` together. */
   userMetadataBytesMax: 2 * KiB,
+  /** AWS: names and values of content-type and its like together. */
+  systemMetadataBytesMax: 2 * KiB,
+  /** ETags in write conditions; longer ones match nothing and are cut. Ours have at most 38 characters. */
+  conditionEtagBytesMax: 64,
   /** AWS: entries of a list page. */
   listEntriesMax: 1000,
   /** AWS: entries of a ListBuckets page. */
   listBucketsMax: 10_000,
+  /** Buckets asked of the registry at once: bounds the size of one message. */
+  listBucketsFetch: 1000,
   /** AWS: keys of one DeleteObjects. */
   deleteKeysMax: 1000,
   /** Deletions of one DeleteObjects that run at once. */

@@ -262,6 +262,7 @@ async function startJournals(parts: {
     states: () => journals.states(),
     handle: (from, request) => journals.handle(from, request),
     close: async () => {
+      await journals.flush()
       await journals.close()
       await ledger.close()
     },

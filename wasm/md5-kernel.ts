@@ -53,7 +53,7 @@ type Run = (blocks: number, ...addresses: readonly number[]) => void
 /** Kernels in `memory`, whose first HEAD_BYTES they own. */
 export function md5Kernel(memory: WebAssembly.Memory): Md5Kernel {
   const words = new Uint32Array(memory.buffer, 0, HEAD_BYTES / 4)
-  for (let step = 0; step < STEPS; step++) words[step] = Math.floor(2 ** 32 * Math.abs(Math.sin(step + 1)))
+  for (let step = 0; step < STEPS; step++) words[step] = constantOf(step)
   const module = new WebAssembly.Module(encodeModule(range(1, VECTORS_MAX + 1).map(kernelFunction)))
   const { exports } = new WebAssembly.Instance(module, { env: { memory } })
   const byVectors = range(1, VECTORS_MAX + 1).map((vectors) => exports[`md5x${vectors}`] as Run)
@@ -89,9 +89,8 @@ function kernelFunction(vectors: number): ExportedFunction {
   const states = range(0, vectors).map(() => range(0, STATE_WORDS).map(() => body.local(V128)))
   const stateAddress = (vector: number, word: number): number =>
     STATE_ADDRESS + (vector * STATE_WORDS + word) * VECTOR_BYTES
-  const work: Workspace = { sum: body.local(V128), constant: body.local(V128), ones: body.local(V128) }
+  const work: Workspace = { sum: body.local(V128), constant: body.local(V128) }
   const transposed = range(0, 8).map(() => body.local(V128))
-  body.i32(-1).simd('i32x4.splat').set(work.ones)
   states.forEach((state, vector) => {
     state.forEach((local, word) => {
       body.i32(0).loadVector(stateAddress(vector, word)).set(local)
@@ -145,7 +144,6 @@ function emitTranspose(body: FunctionBody, vector: number, locals: readonly numb
 interface Workspace {
   readonly sum: number
   readonly constant: number
-  readonly ones: number
 }
 
 /** One step of all vectors: a = b + rotate(a + f(b, c, d) + message + constant), roles rotating with the step. */
@@ -168,32 +166,54 @@ function emitStep(
     // What does not depend on b comes first: b is the result of the step before.
     body.get(a).get(work.constant).simd('i32x4.add')
     body.i32(0).loadVector(messageAddress(vector, word)).simd('i32x4.add')
-    emitRoundFunction(body, round, { b, c, d, ones: work.ones })
-    body.simd('i32x4.add').tee(work.sum).i32(rotation).simd('i32x4.shl')
-    body
-      .get(work.sum)
-      .i32(32 - rotation)
-      .simd('i32x4.shr_u')
-      .simd('v128.or')
+    emitRoundFunction(body, round, { b, c, d })
+    body.set(work.sum)
+    emitRotation(body, work.sum, rotation)
     body.get(b).simd('i32x4.add').set(a)
   })
 }
 
+/** Adds the round function of b, c and d to the sum on the stack. */
 function emitRoundFunction(
   body: FunctionBody,
   round: number,
-  { b, c, d, ones }: { readonly b: number; readonly c: number; readonly d: number; readonly ones: number },
+  { b, c, d }: { readonly b: number; readonly c: number; readonly d: number },
 ): void {
   if (round === 0) {
-    body.get(d).get(c).get(d).simd('v128.xor').get(b).simd('v128.and').simd('v128.xor')
+    body.get(d).get(c).get(d).simd('v128.xor').get(b).simd('v128.and').simd('v128.xor').simd('i32x4.add')
   } else if (round === 1) {
     // The two halves never have a bit in common, so they may be added one by one: c & ~d does not wait for b.
-    body.get(c).get(d).simd('v128.andnot').simd('i32x4.add').get(b).get(d).simd('v128.and')
+    body.get(c).get(d).simd('v128.andnot').simd('i32x4.add')
+    body.get(b).get(d).simd('v128.and').simd('i32x4.add')
   } else if (round === 2) {
-    body.get(c).get(d).simd('v128.xor').get(b).simd('v128.xor')
+    body.get(c).get(d).simd('v128.xor').get(b).simd('v128.xor').simd('i32x4.add')
   } else {
-    body.get(d).get(ones).simd('v128.xor').get(b).simd('v128.or').get(c).simd('v128.xor')
+    // c ^ (b | ~d) = ~(c ^ (d & ~b)), and adding ~x is subtracting x + 1: the one is in the constants.
+    body.get(c).get(d).get(b).simd('v128.andnot').simd('v128.xor').simd('i32x4.sub')
   }
+}
+
+/** RFC 1321's sine table, less one in the last round: see emitRoundFunction. */
+function constantOf(step: number): number {
+  return (Math.floor(2 ** 32 * Math.abs(Math.sin(step + 1))) - (step < 48 ? 0 : 1)) >>> 0
+}
+
+/** Pushes each 32-bit word of `local`, rotated left; by half a word it is a shuffle. */
+function emitRotation(body: FunctionBody, local: number, bits: number): void {
+  if (bits === 16) {
+    const halves = [2, 3, 0, 1]
+    body
+      .get(local)
+      .get(local)
+      .shuffle(range(0, VECTOR_BYTES).map((at) => (at & ~3) + (halves[at & 3] ?? 0)))
+    return
+  }
+  body.get(local).i32(bits).simd('i32x4.shl')
+  body
+    .get(local)
+    .i32(32 - bits)
+    .simd('i32x4.shr_u')
+    .simd('v128.or')
 }
 
 function messageAddress(vector: number, word: number): number {

@@ -9,6 +9,8 @@ import { BoundedCache } from './bounded-cache.ts'
 import { type Code, encodeMap, range, reconstructMap, updateMap } from './code.ts'
 import { CodecError } from './codec-error.ts'
 import type { Engine, Kernel, MapJob } from './engine.ts'
+import { LastPattern } from './last-pattern.ts'
+import { checkIndex, checkOptions, checkPattern } from './stripe-arguments.ts'
 
 export interface StripePoolOptions {
   /** Largest cell of a stripe. */
@@ -180,34 +182,6 @@ class WasmStripePool implements StripePool {
   }
 }
 
-/** The erasure pattern met last: a rebuild meets one pattern for thousands of stripes and allocates nothing for it. */
-class LastPattern {
-  #present: readonly boolean[] = []
-  #wanted: readonly number[] | undefined
-  #kernel: Kernel | undefined
-
-  get kernel(): Kernel | undefined {
-    return this.#kernel
-  }
-
-  isLast({ present, wanted }: ReconstructOptions): boolean {
-    return sameItems(present, this.#present) && (wanted === this.#wanted || sameItems(wanted, this.#wanted))
-  }
-
-  /** Copies the pattern: the caller may change its arrays. */
-  remember({ present, wanted }: ReconstructOptions, kernel: Kernel | undefined): void {
-    this.#present = [...present]
-    this.#wanted = wanted && [...wanted]
-    this.#kernel = kernel
-  }
-}
-
-function sameItems<Item>(left: readonly Item[] | undefined, right: readonly Item[] | undefined): boolean {
-  if (!Array.isArray(left) || !Array.isArray(right) || left.length !== right.length) return false
-  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false
-  return true
-}
-
 class WasmStripe implements Stripe {
   readonly cells: readonly Buffer[]
   readonly delta: Buffer
@@ -304,52 +278,4 @@ class WasmStripe implements Stripe {
       )
     }
   }
-}
-
-function checkOptions(engine: Engine, { cellBytesMax, trailerBytes, stripesMax }: StripePoolOptions): void {
-  for (const [name, value, atLeast] of [
-    ['cellBytesMax', cellBytesMax, engine.blockBytes],
-    ['trailerBytes', trailerBytes, 0],
-    ['stripesMax', stripesMax, 1],
-  ] as const) {
-    if (!Number.isSafeInteger(value) || value < atLeast) {
-      throw new CodecError(`${name} must be an integer of at least ${atLeast}, got ${value}`)
-    }
-  }
-  if (cellBytesMax % engine.blockBytes !== 0) {
-    throw new CodecError(`cellBytesMax must be a multiple of ${engine.blockBytes}, got ${cellBytesMax}`)
-  }
-}
-
-function checkIndex(name: string, index: number, count: number): void {
-  if (!Number.isInteger(index) || index < 0 || index >= count) {
-    throw new CodecError(`${name} must be an integer in [0, ${count}), got ${index}`)
-  }
-}
-
-/** The shards to compute, in ascending order. */
-function checkPattern(
-  present: readonly boolean[],
-  wanted: readonly number[] | undefined,
-  code: Code,
-): number[] {
-  const shards = code.generator.rows
-  if (
-    !Array.isArray(present) ||
-    present.length !== shards ||
-    present.some((flag) => typeof flag !== 'boolean')
-  ) {
-    throw new CodecError(`present must hold ${shards} booleans`)
-  }
-  const count = present.filter(Boolean).length
-  if (count < code.spec.dataShards) {
-    throw new CodecError(`${count} shards are present, ${code.spec.dataShards} are needed`)
-  }
-  if (wanted === undefined) return range(0, shards).filter((shard) => !present[shard])
-  if (!Array.isArray(wanted)) throw new CodecError('wanted must be an array of shard indices')
-  for (const shard of wanted) {
-    checkIndex('a wanted shard', shard, shards)
-    if (present[shard]) throw new CodecError(`shard ${shard} is wanted but present`)
-  }
-  return [...new Set(wanted)].sort((a, b) => a - b)
 }

@@ -46,6 +46,7 @@ const SIMD = {
   'i32x4.shl': 171,
   'i32x4.shr_u': 173,
   'i32x4.add': 174,
+  'i32x4.sub': 177,
   'i64x2.shl': 203,
   'i64x2.shr_u': 205,
   'i8x16.relaxed_swizzle': 256,

@@ -83,7 +83,7 @@ export const REGISTERS = 14
 /** More than any pass has: 32 shards of 5 words and the sums of six targets. */
 const SPILL_WORDS_MAX = 2048
 /** What a search may try for a new pattern: a few milliseconds. */
-const SEARCH_ADDITIONS = 12_000
+const SEARCH_ADDITIONS = 4_000
 
 function jobKey({ map, mode }: MapJob, strideBytes: number): string {
   return `${strideBytes} ${mode} ${map.sources.join()} ${map.targets.join()} ${map.coefficients.cells.join()}`

@@ -35,6 +35,9 @@ export interface XorPlan {
 
 /** Targets per pass that are tried: more targets share more sums, fewer fit the registers. */
 const TARGETS_PER_PASS = [2, 3, 4]
+/** Above it only this size is tried: it has won, and every try shares sums anew, which is most of a plan's time. */
+const TARGETS_TRIED_MAX = 6
+const TARGETS_PER_PASS_BEYOND = 3
 
 /** The plan with the fewest operations among the ways to cut the targets into passes. */
 export function planXor(
@@ -59,6 +62,7 @@ export function planXor(
 /** Numbers of passes to try; tuned orders belong to the cut that they were found for. */
 function passCounts({ rows }: Matrix, { orders }: PlanOptions): number[] {
   if (orders) return [orders.length]
+  if (rows > TARGETS_TRIED_MAX) return [Math.ceil(rows / TARGETS_PER_PASS_BEYOND)]
   return [...new Set(TARGETS_PER_PASS.map((targets) => Math.ceil(rows / targets)))]
 }
 

@@ -9,6 +9,7 @@ import { bareEtag, writeConditions } from '../s3/conditions.ts'
 import { S3Error } from '../s3/errors.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
 import { multipartEtag, statedChecksum, uploadChecksum } from '../s3/multipart.ts'
+import { parseUploadId } from '../s3/names.ts'
 import { childText, document, element, requiredText, type XmlNode } from '../s3/xml.ts'
 
 interface NamedPart {
@@ -88,7 +89,7 @@ function decode(request: S3Request) {
   const path = encodeURI(request.key)
   return {
     key: request.key,
-    uploadId: request.param('uploadId') ?? '',
+    uploadId: parseUploadId(request.param('uploadId')),
     parts: nodes.map(decodePart),
     conditions: writeConditions(request.headers),
     stated: statedChecksum(request.headers),

@@ -1,7 +1,7 @@
 /** DeleteObjects: up to 1,000 keys, each with its own outcome. */
 import { gatewayLimits } from '../limits.ts'
 import { type BucketContext, defineOperation } from '../operation.ts'
-import { bareEtag } from '../s3/conditions.ts'
+import { conditionEtag } from '../s3/conditions.ts'
 import { S3Error } from '../s3/errors.ts'
 import { checkKey, checkVersionId } from '../s3/names.ts'
 import { toS3Error } from '../s3/translate.ts'
@@ -51,7 +51,7 @@ function decodeWanted(node: XmlNode): Wanted {
   return {
     key: requiredText(node, 'Key'),
     versionId: childText(node, 'VersionId'),
-    etag: etag === undefined ? undefined : bareEtag(etag),
+    etag: etag === undefined ? undefined : conditionEtag(etag),
     unsupported: ['LastModifiedTime', 'Size'].find((name) => node.children.has(name)),
   }
 }

@@ -3,6 +3,7 @@ import type { Bucket } from '../../node/core/registry-types.ts'
 import { gatewayLimits } from '../limits.ts'
 import { defineServiceOperation } from '../operation.ts'
 import { isoDate } from '../s3/dates.ts'
+import { invalidArgument } from '../s3/errors.ts'
 import { owner } from '../s3/owner.ts'
 import { decodeToken, encodeToken, parsePositiveSize } from '../s3/paging.ts'
 import { document, element, wrap } from '../s3/xml.ts'
@@ -19,7 +20,7 @@ export const listBuckets = defineServiceOperation({
     return {
       prefix: request.param('prefix') ?? '',
       region: request.param('bucket-region'),
-      after: token === undefined || token === '' ? '' : decodeToken(token),
+      after: token === undefined || token === '' ? '' : decodeBucketToken(token),
       pageSize: parsePositiveSize('max-buckets', request.param('max-buckets'), gatewayLimits.listBucketsMax),
     }
   },
@@ -46,6 +47,13 @@ export const listBuckets = defineServiceOperation({
 
 const nothing: { buckets: Bucket[]; next: string | undefined } = { buckets: [], next: undefined }
 
+/** Throws InvalidArgument for a token that names no bucket. */
+function decodeBucketToken(token: string): string {
+  const after = decodeToken(token)
+  if (/^[a-z0-9.~-]{0,64}$/.test(after)) return after
+  throw invalidArgument('continuation-token', token, 'The continuation token provided is incorrect')
+}
+
 function encodeBucket(bucket: Bucket, region: string): string {
   return wrap(
     'Bucket',
@@ -64,7 +72,10 @@ async function collect(
   // Names that sort before the prefix cannot carry it: begin just below it.
   let after = input.after > input.prefix ? input.after : justBelow(input.prefix)
   for (;;) {
-    const page = await list(after, input.pageSize + 1 - found.length)
+    const page = await list(
+      after,
+      Math.min(input.pageSize + 1 - found.length, gatewayLimits.listBucketsFetch),
+    )
     for (const bucket of page.buckets) {
       if (bucket.name.startsWith(input.prefix)) found.push(bucket)
       after = bucket.name

@@ -5,6 +5,7 @@ import { gatewayLimits } from '../limits.ts'
 import { defineOperation } from '../operation.ts'
 import { isoDate } from '../s3/dates.ts'
 import { checksumElements, encodePrefixes } from '../s3/listing.ts'
+import { checkKey, parseUploadIdMarker } from '../s3/names.ts'
 import { owner } from '../s3/owner.ts'
 import { compareKeys, type NameEncoder, parseEncoding, parsePageSize } from '../s3/paging.ts'
 import { document, element, wrap } from '../s3/xml.ts'
@@ -20,13 +21,14 @@ export const listMultipartUploads = defineOperation({
   body: 'none',
   decode: (request) => {
     const keyMarker = request.param('key-marker') ?? ''
+    for (const name of ['prefix', 'delimiter', 'key-marker']) checkKey(request.param(name) ?? '')
     const { type, encode } = parseEncoding(request.param('encoding-type'))
     return {
       prefix: request.param('prefix') ?? '',
       delimiter: request.param('delimiter') ?? '',
       keyMarker,
       // Without a key it means nothing, as AWS documents.
-      uploadIdMarker: keyMarker === '' ? '' : (request.param('upload-id-marker') ?? ''),
+      uploadIdMarker: keyMarker === '' ? '' : parseUploadIdMarker(request.param('upload-id-marker')),
       pageSize: parsePageSize('max-uploads', request.param('max-uploads'), gatewayLimits.listEntriesMax),
       encodingType: type,
       encode,

@@ -2,6 +2,7 @@
 import { gatewayLimits } from '../limits.ts'
 import { defineOperation } from '../operation.ts'
 import { decodeListing, emptyPage, encodeContents, encodePrefixes } from '../s3/listing.ts'
+import { checkKey } from '../s3/names.ts'
 import { decodeToken, encodeToken, lastOf } from '../s3/paging.ts'
 import { document, element } from '../s3/xml.ts'
 
@@ -20,6 +21,7 @@ export const listObjectsV2 = defineOperation({
   }),
   call: async ({ prefix, delimiter, pageSize, token, startAfter }, { store, bucket, call }) => {
     const after = token === undefined ? (startAfter ?? '') : decodeToken(token)
+    checkKey(after)
     if (pageSize === 0) return emptyPage
     return store.listObjects({ bucket, prefix, delimiter, after, limit: pageSize }, call)
   },

@@ -6,6 +6,7 @@ import { isoDate } from '../s3/dates.ts'
 import { invalidArgument } from '../s3/errors.ts'
 import { checksumElements } from '../s3/listing.ts'
 import { partChecksumElement } from '../s3/multipart.ts'
+import { parseUploadId } from '../s3/names.ts'
 import { owner } from '../s3/owner.ts'
 import { parsePositiveSize } from '../s3/paging.ts'
 import { document, element, wrap } from '../s3/xml.ts'
@@ -28,7 +29,7 @@ export const listParts = defineOperation({
     }
     return {
       key: request.key,
-      uploadId: request.param('uploadId') ?? '',
+      uploadId: parseUploadId(request.param('uploadId')),
       afterPartNumber: Number(marker),
       pageSize: parsePositiveSize('max-parts', request.param('max-parts'), gatewayLimits.listEntriesMax),
     }

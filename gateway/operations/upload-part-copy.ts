@@ -4,7 +4,7 @@ import { createCopyBody, decodeCopySource, findCopySource } from '../s3/copy-sou
 import { isoDate } from '../s3/dates.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
 import { partAlgorithm, partChecksumElement } from '../s3/multipart.ts'
-import { parsePartNumber } from '../s3/names.ts'
+import { parsePartNumber, parseUploadId } from '../s3/names.ts'
 import { resolveCopyRange } from '../s3/range.ts'
 import { document, element } from '../s3/xml.ts'
 
@@ -21,7 +21,7 @@ export const uploadPartCopy = defineOperation({
     refuseUnimplemented(request.headers)
     return {
       key: request.key,
-      uploadId: request.param('uploadId') ?? '',
+      uploadId: parseUploadId(request.param('uploadId')),
       partNumber: parsePartNumber(request.param('partNumber') ?? ''),
       source: decodeCopySource(request),
       range: request.headers['x-amz-copy-source-range'],

@@ -3,7 +3,7 @@ import { defineOperation } from '../operation.ts'
 import { checksums } from '../s3/checksum.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
 import { partAlgorithm } from '../s3/multipart.ts'
-import { parsePartNumber } from '../s3/names.ts'
+import { parsePartNumber, parseUploadId } from '../s3/names.ts'
 
 export const uploadPart = defineOperation({
   name: 'UploadPart',
@@ -17,7 +17,7 @@ export const uploadPart = defineOperation({
     refuseUnimplemented(request.headers)
     return {
       key: request.key,
-      uploadId: request.param('uploadId') ?? '',
+      uploadId: parseUploadId(request.param('uploadId')),
       partNumber: parsePartNumber(request.param('partNumber') ?? ''),
       body: request.body,
     }

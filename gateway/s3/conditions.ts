@@ -5,6 +5,7 @@
  * If-None-Match false beats If-Modified-Since true. Times have whole seconds, like Last-Modified.
  */
 import type { WriteConditions } from '../../node/core/catalog-types.ts'
+import { gatewayLimits } from '../limits.ts'
 import { parseHttpDate } from './dates.ts'
 import { headerNotImplemented, S3Error } from './errors.ts'
 
@@ -33,6 +34,11 @@ export function bareEtag(text: string): string {
     .trim()
     .replace(/^W\//, '')
     .replace(/^"(.*)"$/, '$1')
+}
+
+/** The ETag of a write condition, cut to what the catalog takes: no stored one is so long, so it matches nothing. */
+export function conditionEtag(text: string): string {
+  return bareEtag(text).slice(0, gatewayLimits.conditionEtagBytesMax)
 }
 
 function listMatches(list: string, etag: string): boolean {
@@ -72,7 +78,7 @@ export function writeConditions(headers: Headers): WriteConditions {
   const ifNoneMatch = headers['if-none-match']
   if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== '*') throw headerNotImplemented('If-None-Match')
   return {
-    ...(ifMatch === undefined ? {} : { ifMatch: bareEtag(ifMatch) }),
+    ...(ifMatch === undefined ? {} : { ifMatch: conditionEtag(ifMatch) }),
     ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: '*' as const }),
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The source of a copy: the header that names it, its conditions, and its bytes as a body for the store.
  */
+import { isUtf8 } from 'node:buffer'
 import type { ChecksumAlgorithm } from '../../node/core/catalog-types.ts'
 import type { BodyDigests, BodySource, ByteRange, StoredObject } from '../object/object-store.ts'
 import type { BucketContext, S3Request } from '../operation.ts'
@@ -34,10 +35,12 @@ export function decodeCopySource(request: S3Request): CopySource {
   if (version !== undefined && version !== 'null') {
     throw invalidArgument(header, text, 'Invalid version id specified')
   }
+  const bytes = Buffer.from(path, 'latin1')
+  if (!isUtf8(bytes)) throw invalidSource(text)
   let decoded: string
   try {
     // Some clients leave UTF-8 as it is; escapes and bytes both end up as the key's text.
-    decoded = decodeURIComponent(Buffer.from(path, 'latin1').toString('utf8'))
+    decoded = decodeURIComponent(bytes.toString('utf8'))
   } catch (error) {
     throw new S3Error('InvalidArgument', 'The copy source is not encoded as a URL', { cause: error })
   }

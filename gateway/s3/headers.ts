@@ -80,7 +80,7 @@ export function storedContentEncoding(header: string | undefined): string | unde
   return left.length === 0 ? undefined : left.join(', ')
 }
 
-/** Throws MetadataTooLarge over 2 KiB of user metadata. */
+/** Throws MetadataTooLarge over 2 KiB of user or of system metadata. */
 export function decodeMetadata(headers: Headers): ObjectMetadata {
   const system: Record<string, string> = {}
   for (const name of systemNames) {
@@ -90,6 +90,9 @@ export function decodeMetadata(headers: Headers): ObjectMetadata {
   system['content-type'] ??= defaultContentType
   const encoding = storedContentEncoding(headers['content-encoding'])
   if (encoding !== undefined) system['content-encoding'] = encoding
+  let bytes = 0
+  for (const name in system) bytes += name.length + (system[name]?.length ?? 0)
+  checkMetadataBytes(bytes, gatewayLimits.systemMetadataBytesMax)
   return { system, user: decodeUserMetadata(headers) }
 }
 
@@ -103,12 +106,13 @@ function decodeUserMetadata(headers: Headers): Record<string, string> {
     bytes += short.length + value.length
     user[short] = value
   }
-  if (bytes > gatewayLimits.userMetadataBytesMax) {
-    throw new S3Error('MetadataTooLarge', undefined, {
-      details: { Size: bytes, MaxSizeAllowed: gatewayLimits.userMetadataBytesMax },
-    })
-  }
+  checkMetadataBytes(bytes, gatewayLimits.userMetadataBytesMax)
   return user
+}
+
+function checkMetadataBytes(bytes: number, bytesMax: number): void {
+  if (bytes <= bytesMax) return
+  throw new S3Error('MetadataTooLarge', undefined, { details: { Size: bytes, MaxSizeAllowed: bytesMax } })
 }
 
 /** Adds an object's metadata to the headers of a read. */

@@ -5,6 +5,7 @@ import type { GatewayLimits } from '../limits.ts'
 import type { S3Request } from '../operation.ts'
 import { isoDate } from './dates.ts'
 import { invalidArgument } from './errors.ts'
+import { checkKey } from './names.ts'
 import { owner } from './owner.ts'
 import { type NameEncoder, parseEncoding, parsePageSize } from './paging.ts'
 import { element, wrap } from './xml.ts'
@@ -27,6 +28,7 @@ export function decodeListing(
   const prefix = request.param('prefix') ?? ''
   for (const name of ['prefix', 'delimiter', 'marker', 'start-after']) {
     const value = request.param(name)
+    checkKey(value ?? '')
     if (value?.includes('\0'))
       throw invalidArgument(name, value, `Argument ${name} must not contain a NUL character`)
   }

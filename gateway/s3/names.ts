@@ -41,6 +41,20 @@ export function checkKey(key: string): void {
   }
 }
 
+const uploadIdShape = /^[0-9a-f]{1,64}$/
+
+/** An id that we could have given. Throws NoSuchUpload for any other. */
+export function parseUploadId(text: string | undefined): string {
+  if (text === undefined || !uploadIdShape.test(text)) throw new S3Error('NoSuchUpload')
+  return text
+}
+
+/** As parseUploadId, for `upload-id-marker`; `''`: none. Throws InvalidArgument. */
+export function parseUploadIdMarker(text: string | undefined): string {
+  if (text === undefined || text === '' || uploadIdShape.test(text)) return text ?? ''
+  throw invalidArgument('upload-id-marker', text, 'Invalid uploadId marker')
+}
+
 /** `versionId` of a request on a bucket that never had versioning: absent and `null` mean the object itself. */
 export function checkVersionId(versionId: string | undefined): void {
   if (versionId === undefined || versionId === 'null') return

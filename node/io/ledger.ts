@@ -12,47 +12,21 @@ import type { Duplex } from 'node:stream'
 import Corestore from 'corestore'
 import Hypercore, { type Manifest } from 'hypercore'
 import crypto from 'hypercore-crypto'
-import { type JournalHead, type JournalManifest, majority } from '../core/journal.ts'
-import {
-  decodeBatchHead,
-  decodeUserData,
-  encodeBody,
-  encodeUserData,
-  fromHex,
-  toHex,
-} from '../core/journal-block.ts'
-import type { Journal, JournalLedger, SealedBatch } from '../core/journal-ledger.ts'
+import { type JournalManifest, majority } from '../core/journal.ts'
+import { decodeUserData, encodeUserData, fromHex, toHex } from '../core/journal-block.ts'
+import type { JournalLedger } from '../core/journal-ledger.ts'
 import { ClusterError } from '../errors.ts'
-import { JournalCipher, sealBatch } from './ledger-cipher.ts'
-import {
-  appendToRoots,
-  certificateFault,
-  encodeCertificate,
-  signable,
-  treeHash,
-  verifySignature,
-} from './ledger-tree.ts'
+import { JournalCipher } from './ledger-cipher.ts'
+import { type JournalSigner, StoredJournal } from './ledger-journal.ts'
+
+export type { JournalSigner, StoredJournal }
 
 export const ledgerLimits = {
   /** Open journals of all groups above which old ones are closed: each holds some memory. */
   openJournalsMax: 64,
   /** The newest journals of a group stay open: a replica's tip is among them. */
   openPerGroupMin: 8,
-  /** Wait for a single missing block from a peer. */
-  fetchTimeoutMs: 5_000,
-  /** How long a catching-up journal waits for bodies once it has all heads: erased ones never come. */
-  bodiesTimeoutMs: 2_000,
-  /** How often a catching-up journal asks its peers again for a newer head. */
-  catchUpPollMs: 50,
 } as const
-
-/** The journal key pair of this process: `KeyPair` of io/identity.ts. */
-export interface JournalSigner {
-  /** Raw public key, hex. */
-  readonly publicKey: string
-  /** Ed25519 signature in hex. */
-  sign(bytes: Uint8Array): string
-}
 
 export class Ledger implements JournalLedger {
   readonly publicKey: string
@@ -170,160 +144,6 @@ export class Ledger implements JournalLedger {
       await journal.close()
     }
   }
-}
-
-/** One hypercore. See the interface for what the members mean. */
-export class StoredJournal implements Journal {
-  readonly key: string
-  readonly manifest: JournalManifest
-  readonly #core: Hypercore
-  readonly #cipher: JournalCipher
-  readonly #signer: JournalSigner
-  #last: { length: number; index: number } | undefined
-
-  constructor(
-    core: Hypercore,
-    manifest: JournalManifest,
-    tools: { cipher: JournalCipher; signer: JournalSigner },
-  ) {
-    this.#core = core
-    this.manifest = manifest
-    this.key = toHex(core.key)
-    this.#cipher = tools.cipher
-    this.#signer = tools.signer
-  }
-
-  get batches(): number {
-    return Math.floor(this.#core.length / 2)
-  }
-
-  async isComplete(): Promise<boolean> {
-    for (let batch = 0; batch < this.batches; batch += 1) {
-      if (!(await this.#core.has(2 * batch + 1))) return false
-    }
-    return true
-  }
-
-  async lastIndex(): Promise<number> {
-    const { batches } = this
-    if (batches === 0) return this.manifest.firstIndex - 1
-    if (this.#last?.length !== batches) {
-      this.#last = { length: batches, index: (await this.batchAt(batches - 1)).lastIndex }
-    }
-    return this.#last.index
-  }
-
-  async batchAt(batch: number): Promise<{ firstIndex: number; lastIndex: number }> {
-    // Only a journal that was fetched can lack a head, and then peers have it.
-    const block = await this.#core.get(2 * batch + 1, { timeout: ledgerLimits.fetchTimeoutMs })
-    if (block === null) throw new Error(`journal ${this.key.slice(0, 16)}: head of batch ${batch} is missing`)
-    const { firstIndex, lastIndex } = decodeBatchHead(block)
-    return { firstIndex, lastIndex }
-  }
-
-  head(): JournalHead {
-    return { length: this.#core.state.length, treeHash: toHex(treeHash(this.#core.state.roots)) }
-  }
-
-  certificate(): Uint8Array | undefined {
-    return this.#core.state.signature ?? undefined
-  }
-
-  seal(batch: number, firstIndex: number, events: readonly Uint8Array[]): SealedBatch {
-    const lastIndex = firstIndex + events.length - 1
-    const position = { batch, firstIndex, lastIndex }
-    const blocks = sealBatch(this.manifest, this.#cipher, position, { plaintext: encodeBody(events), events })
-    return { firstIndex, lastIndex, blocks }
-  }
-
-  headAfter(batches: readonly SealedBatch[]): JournalHead {
-    const { length, roots } = this.#core.state
-    const blocks = batches.flatMap((batch) => batch.blocks)
-    return { length: length + blocks.length, treeHash: toHex(treeHash(appendToRoots(roots, length, blocks))) }
-  }
-
-  sign(head: JournalHead): Uint8Array {
-    return fromHex(this.#signer.sign(signable(this.key, head)), 64)
-  }
-
-  verify(signer: number, head: JournalHead, signature: Uint8Array): boolean {
-    const publicKey = this.manifest.signers[signer]
-    return publicKey !== undefined && verifySignature(this.key, publicKey, head, signature)
-  }
-
-  assemble(signatures: readonly { signer: number; signature: Uint8Array }[]): Uint8Array {
-    return encodeCertificate(signatures.slice(0, this.manifest.quorum))
-  }
-
-  certificateFault(head: JournalHead, certificate: Uint8Array): string | undefined {
-    return certificateFault(this.key, this.manifest, head, certificate)
-  }
-
-  async append(batches: readonly SealedBatch[], certificate: Uint8Array): Promise<void> {
-    const length = this.batches + batches.length
-    const blocks = batches.flatMap((batch) => batch.blocks)
-    try {
-      await this.#core.append(blocks, { signature: certificate })
-    } catch (cause) {
-      if (!isInvalidSignature(cause)) throw cause
-      const fault = this.certificateFault(this.headAfter(batches), certificate)
-      throw new ClusterError('Forbidden', `journal: ${fault ?? 'invalid signature'}`, { cause })
-    }
-    const last = batches.at(-1)
-    if (last !== undefined) this.#last = { length, index: last.lastIndex }
-  }
-
-  async catchUp(batches: number, timeoutMs: number): Promise<void> {
-    const deadline = Date.now() + timeoutMs
-    this.#core.core.replicator.eagerUpgrade = true
-    this.#core.setActive(true)
-    // Bodies that were erased everywhere never come: complete means that all heads are here.
-    const range = this.#core.download({ start: 0, end: -1, linear: true })
-    try {
-      while (this.batches < batches || !(await this.isComplete())) {
-        if (Date.now() >= deadline) {
-          throw new ClusterError(
-            'Timeout',
-            `journal ${this.key.slice(0, 16)}: no peer has batch ${batches - 1}`,
-          )
-        }
-        await delay(ledgerLimits.catchUpPollMs)
-      }
-      const bodiesDeadline = Math.min(deadline, Date.now() + ledgerLimits.bodiesTimeoutMs)
-      while (Date.now() < bodiesDeadline && !(await this.#core.has(0, this.#core.length))) {
-        await delay(ledgerLimits.catchUpPollMs)
-      }
-    } finally {
-      range.destroy()
-      this.#core.setActive(false)
-      this.#core.core.replicator.eagerUpgrade = false
-    }
-  }
-
-  /**
-   * Clears the sealed body of a batch for a lawful erasure; its head, with the body's hash and the commitments,
-   * stays, and so does every hash of the tree. Not undone by anything on this node: peers must clear it too.
-   */
-  async eraseBody(batch: number): Promise<void> {
-    await this.#core.clear(2 * batch, 2 * batch + 1)
-  }
-
-  /** A stored block; undefined when it was erased or not fetched. */
-  async block(index: number): Promise<Uint8Array | undefined> {
-    return (await this.#core.get(index, { wait: false })) ?? undefined
-  }
-
-  close(): Promise<void> {
-    return this.#core.close()
-  }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-function isInvalidSignature(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'INVALID_SIGNATURE'
 }
 
 /** The public key of the journal that a manifest defines. */

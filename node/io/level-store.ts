@@ -77,7 +77,10 @@ export class LevelStore implements RowStore {
 
   getSync(key: string): Uint8Array | undefined {
     const pending = this.#overlay.get(key)
-    return pending === undefined ? this.#level.getSync(key) : pending.value
+    if (pending !== undefined) return pending.value
+    // As bytes: classic-level 3.0.0 writes string keys into a buffer that it reuses, and cuts off a last character of
+    // several bytes that does not fit any more (Buffer.write stops before it, which it takes for success).
+    return this.#level.getSync<Buffer, Buffer>(Buffer.from(key, 'utf8'), { keyEncoding: 'buffer' })
   }
 
   /** The view is taken when the iteration starts. */

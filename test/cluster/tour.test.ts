@@ -35,6 +35,8 @@ interface Run {
 function startDev(...options: string[]): Run {
   const child = spawn(process.execPath, [launcher, 'dev', '--data-dir', dataDir, ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own, as a shell makes one: Ctrl-C goes to all of it.
+    detached: true,
   })
   started.push(child)
   let text = ''
@@ -57,7 +59,7 @@ async function untilServing(run: Run): Promise<FederationFile> {
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = new Promise((resolve) => child.once('exit', resolve))
-  child.kill(signal)
+  if (child.pid !== undefined) process.kill(-child.pid, signal)
   await gone
 }
 
@@ -125,10 +127,14 @@ test('the tour: put, list, get, kill a site, get again, restart, start again wit
     )
     const s3 = connect(file)
     await until('the object is read without the site', async () => {
-      return (await s3.get('evidence', 'by/2026/clip 1 äöü.mp4', 'digest')).sha256 === digest
+      const answer = await s3.get('evidence', 'by/2026/clip 1 äöü.mp4', 'digest')
+      assert.equal(answer.sha256, digest, `${answer.status} ${answer.body}`)
+      return true
     })
     await until('an object is written without the site', async () => {
-      return (await s3.put('evidence', 'later.bin', recording.subarray(0, 1_000_000))).status === 200
+      const answer = await s3.put('evidence', 'later.bin', recording.subarray(0, 1_000_000))
+      assert.equal(answer.status, 200, answer.body.toString('utf8'))
+      return true
     })
     s3.close()
     const status = JSON.parse(run('status', '--data-dir', dataDir, '--json').text) as FederationStatus

@@ -36,6 +36,7 @@ const names = fc.constantFrom(
 const value = fc.oneof(
   fc.constantFrom('', '0', '1', '-1', '2', 'null', 'url', '/', '99999999999'),
   fc.string({ unit: 'grapheme', maxLength: 12 }),
+  fc.nat(4000).map((length) => 'l'.repeat(length)),
 )
 const headerNames = fc.constantFrom(
   'range',
@@ -69,6 +70,7 @@ const headerValue = fc.oneof(
     'aws-chunked',
   ),
   fc.string({ maxLength: 20 }).map((text) => text.replace(/[^\x21-\x7e]/g, 'x')),
+  fc.nat(3000).map((length) => 'l'.repeat(length)),
 )
 const bodies = fc.oneof(
   fc.constantFrom(

@@ -80,6 +80,7 @@ export class SimObjectStore implements ObjectStore {
   }
 
   async listBuckets({ ownerId, after, limit }: { ownerId: string; after: string; limit: number }) {
+    if (limit > 1000) throw new ClusterError('BadMessage', 'too large a page')
     const mine = [...this.#buckets.values()]
       .map((entry) => entry.bucket)
       .filter((bucket) => bucket.ownerId === ownerId && byteOrder(bucket.name, after) > 0)
@@ -168,6 +169,7 @@ export class SimObjectStore implements ObjectStore {
     after: string
     limit: number
   }) {
+    checkText(list.prefix, list.delimiter, list.after)
     const entry = this.#bucket(list.bucket)
     const keys = [...entry.objects.keys()].sort(byteOrder)
     const found = page(keys, list)
@@ -278,6 +280,7 @@ export class SimObjectStore implements ObjectStore {
     afterUploadId: string
     limit: number
   }): Promise<Page<ListedUpload>> {
+    checkText(list.prefix, list.delimiter, list.afterKey, list.afterUploadId)
     const uploads = [...this.#bucket(list.bucket).uploads.values()]
       .map(({ upload }) => upload)
       .sort((a, b) => byteOrder(a.key, b.key) || byteOrder(a.uploadId, b.uploadId))
@@ -322,6 +325,8 @@ export class SimObjectStore implements ObjectStore {
   }
 
   #upload(named: { bucket: Bucket; key: string; uploadId: string }): SimUpload {
+    // As the catalog: an id that it cannot have given is a message that it does not understand.
+    if (!/^[0-9a-f]{1,64}$/.test(named.uploadId)) throw new ClusterError('BadMessage', 'no id')
     const found = this.#bucket(named.bucket).uploads.get(named.uploadId)
     if (found?.upload.key !== named.key) throw new ClusterError('NoSuchUpload', 'no such upload')
     return found
@@ -349,6 +354,7 @@ export class SimObjectStore implements ObjectStore {
 
   #checkConditions(conditions: WriteConditions, current: SimObject | undefined): void {
     const { ifMatch, ifNoneMatch } = conditions
+    if ((ifMatch?.length ?? 0) > 128) throw new ClusterError('BadMessage', 'not an etag')
     if (ifNoneMatch !== undefined && current !== undefined)
       throw new ClusterError('PreconditionFailed', 'exists')
     if (ifMatch === undefined) return
@@ -373,6 +379,14 @@ export class SimObjectStore implements ObjectStore {
       await this.faults.onRead?.(offset)
       yield data.subarray(offset, Math.min(offset + readBytes, lastByte + 1))
     }
+  }
+}
+
+/** The bounds of the catalog's messages. */
+function checkText(...texts: readonly string[]): void {
+  for (const text of texts) {
+    if (!text.isWellFormed() || Buffer.byteLength(text) > 4096)
+      throw new ClusterError('BadMessage', 'not a name')
   }
 }
 

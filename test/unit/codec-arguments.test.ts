@@ -175,6 +175,10 @@ describe('a stripe', () => {
     )
   })
 
+  it('refuses an empty pattern, also as the very first', () => {
+    assert.throws(() => freshStripe().reconstruct(128, { present: [] }), /6 booleans/)
+  })
+
   it('names the numbers when too few shards are present', () => {
     const present = [true, false, true, false, true, false]
     assert.throws(() => stripe.reconstruct(128, { present }), /3 shards are present, 4 are needed/)
