@@ -83,6 +83,11 @@ export class S3Request {
     return this.#body
   }
 
+  /** Gives up what is left of the body; for every request, however it ended. */
+  close(): void {
+    this.#body?.close()
+  }
+
   /** Whether an XML body came with the request. */
   get hasDocument(): boolean {
     return this.#document !== undefined && this.#document.length > 0

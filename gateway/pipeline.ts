@@ -140,7 +140,11 @@ export class Pipeline {
     }
     const run = await this.#prepare(operation, context, address)
     const request = await this.#request({ operation, authenticated, address, exchange })
-    await this.#run(operation, exchange, () => run(request))
+    try {
+      await this.#run(operation, exchange, () => run(request))
+    } finally {
+      request.close()
+    }
   }
 
   /** Access is decided here, before a byte of the body is read. */
@@ -201,7 +205,9 @@ export class Pipeline {
     const checksum = operation.bodyChecksum ?? true
     const body = new UploadBody({ wire: exchange.wire, headers, payload, bytes, limits, checksum })
     if (operation.body === 'object') return new S3Request({ ...fields, body })
-    const document = await collectBody(body, operation.documentBytesMax ?? limits.xmlBytesMax)
+    const document = await collectBody(body, operation.documentBytesMax ?? limits.xmlBytesMax).finally(() =>
+      body.close(),
+    )
     return new S3Request({ ...fields, body, document })
   }
 

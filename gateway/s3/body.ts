@@ -7,6 +7,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Checksum, ChecksumAlgorithm } from '../../node/core/catalog-types.ts'
+import type { Md5Stream } from '../../wasm/md5.ts'
 import { ChunkDecoder } from '../auth/chunked.ts'
 import type { Payload } from '../auth/payload.ts'
 import type { GatewayLimits } from '../limits.ts'
@@ -16,8 +17,8 @@ import {
   checkDigestText,
   checksums,
   clientChecksum,
-  createMd5,
   createSha256,
+  createUploadMd5,
   type Digester,
   defaultAlgorithm,
 } from './checksum.ts'
@@ -86,7 +87,7 @@ export class UploadBody implements BodySource {
   readonly #decoder: ChunkDecoder | undefined
   readonly #client: ClientChecksum | undefined
   readonly #md5Wanted: Buffer | undefined
-  readonly #md5 = createMd5()
+  readonly #md5: Md5Stream
   #sha256: Digester | undefined
   readonly #computed = new Map<ChecksumAlgorithm, Digester>()
   #digesters: Digester[] = []
@@ -100,6 +101,7 @@ export class UploadBody implements BodySource {
   constructor(options: UploadBodyOptions) {
     this.#options = options
     this.bytes = options.bytes
+    this.#md5 = createUploadMd5(options.bytes)
     this.#client = options.checksum ? clientChecksum(options.headers) : undefined
     this.#md5Wanted = contentMd5(options.headers)
     this.hasDigest = this.#client !== undefined || this.#md5Wanted !== undefined
@@ -142,7 +144,12 @@ export class UploadBody implements BodySource {
   /** Reads what follows the last byte (final chunk, trailers) when the consumer stopped at the count. */
   async finish(): Promise<BodyDigests> {
     if (!this.#ended) await this.#next()
-    return this.#verify()
+    return this.#verify(await this.#md5.digest())
+  }
+
+  /** Gives up what `finish` did not take: for every body, however its request ended. */
+  close(): void {
+    this.#md5.abort()
   }
 
   #prepare(): void {
@@ -151,7 +158,7 @@ export class UploadBody implements BodySource {
     const algorithms = new Set<ChecksumAlgorithm>([this.#stored])
     if (this.#client !== undefined) algorithms.add(this.#client.algorithm)
     for (const algorithm of algorithms) this.#computed.set(algorithm, checksums[algorithm].create())
-    this.#digesters = [this.#md5, ...this.#computed.values()]
+    this.#digesters = [...this.#computed.values()]
     if (payload.kind === 'hash' && !this.#computed.has('SHA256')) {
       this.#sha256 = createSha256()
       this.#digesters.push(this.#sha256)
@@ -171,6 +178,8 @@ export class UploadBody implements BodySource {
     this.#yieldedBytes += value.length
     if (this.#yieldedBytes > this.bytes) throw new S3Error('IncompleteBody')
     for (const digester of this.#digesters) digester.update(value)
+    const room = this.#md5.update(value)
+    if (room !== undefined) await room
     return { done: false, value }
   }
 
@@ -181,12 +190,11 @@ export class UploadBody implements BodySource {
     return { done: true, value: undefined }
   }
 
-  #verify(): BodyDigests {
+  #verify(md5: Buffer): BodyDigests {
     if (!this.#ended) throw new S3Error('IncompleteBody')
     const results = new Map<ChecksumAlgorithm, Buffer>()
     for (const [algorithm, digester] of this.#computed) results.set(algorithm, digester.digest())
     this.#verifyPayloadHash(results.get('SHA256'))
-    const md5 = this.#md5.digest()
     if (this.#md5Wanted !== undefined && !timingSafeEqual(md5, this.#md5Wanted)) {
       throw new S3Error('BadDigest', 'The Content-MD5 you specified did not match what we received.', {
         details: {

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import type { Checksum, ChecksumAlgorithm, Part } from '../../node/core/catalog-types.ts'
 import { Crc32, Crc32c, Crc64Nvme } from '../../wasm/checksum.ts'
+import { Md5Scheduler, type Md5Stream } from '../../wasm/md5.ts'
 import { combineCrc, isCrc } from './crc-combine.ts'
 import { headerNotImplemented, S3Error } from './errors.ts'
 import type { Headers } from './headers.ts'
@@ -42,6 +43,27 @@ function crcDigester(
       stream.update(chunk)
     },
     digest: () => toBytes(stream.digest(), bytes),
+  }
+}
+
+/** Bodies from this size on share the lanes of one kernel while several are under way; a small one is hashed at once. */
+const LANE_BYTES_MIN = 1024 * 1024
+
+let lanes: Md5Scheduler | undefined
+
+/** MD5 of an upload of `bytes`, for its ETag and Content-MD5; side by side with those of other large uploads. */
+export function createUploadMd5(bytes: number): Md5Stream {
+  if (bytes >= LANE_BYTES_MIN) {
+    lanes ??= new Md5Scheduler()
+    return lanes.stream()
+  }
+  const hash = createHash('md5')
+  return {
+    update(chunk) {
+      hash.update(chunk)
+    },
+    digest: async () => hash.digest(),
+    abort: () => undefined,
   }
 }
 
