@@ -14,8 +14,8 @@ import { z } from 'zod'
 export const supervisorLimits = {
   /** Ten processes start on two cores, each compiling its sources: seconds, not tens of them. */
   readyTimeoutMs: 60_000,
-  /** Between SIGTERM and SIGKILL: a node closes its store and its journals in less. */
-  stopTimeoutMs: 10_000,
+  /** Between SIGTERM and SIGKILL: a clean end takes leave of peers that may be gone, too; kill -9 loses nothing. */
+  stopTimeoutMs: 6_000,
   /** A log is moved aside at the start of its process when it is larger. */
   logBytesMax: 20_000_000,
   /** How much of a log is shown when its process did not start. */
