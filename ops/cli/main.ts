@@ -77,6 +77,8 @@ function addJournal(program: Command): void {
     .description('custody journals')
     .command('verify <folder>')
     .description('check journals offline, with nothing but the genesis and public keys')
+    // The command is journal-verify.ts' own; loading it here would slow every other verb.
+    .helpOption(false)
     .allowUnknownOption()
     .allowExcessArguments()
     .action(async () => {

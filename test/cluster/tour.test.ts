@@ -174,6 +174,14 @@ test('the tour: put, list, get, kill a site, get again, restart, start again wit
     assert.match(run('status', '--data-dir', dataDir).text, /no local federation serves/)
   })
 
+  await t.test('journal verify finds the custody record vouched for by a majority, offline', () => {
+    const verified = run('journal', 'verify', layout.journalDir)
+    assert.equal(verified.code, 0, verified.text)
+    assert.match(verified.text, /verified: every block/)
+    for (const groupId of ['registry', 'catalog-1', 'catalog-2', 'catalog-3'])
+      assert.match(verified.text, new RegExp(groupId))
+  })
+
   await t.test('starting again continues with the same users, port and data', async () => {
     dev = startDev()
     const again = await untilServing(dev)
