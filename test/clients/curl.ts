@@ -1,6 +1,7 @@
 /** curl --aws-sigv4: the smallest S3 client there is. It uploads whole, so it has no part uploads. */
+import { keysOf } from '../workload/s3-connection.ts'
 import { encodeRfc3986 } from '../workload/sigv4-signer.ts'
-import { linesOf, missingTool, runTool, type StockClient } from './stock-client.ts'
+import { missingTool, runTool, type StockClient } from './stock-client.ts'
 
 export const curl: StockClient = {
   name: 'curl --aws-sigv4',
@@ -32,11 +33,7 @@ export const curl: StockClient = {
         const source = url(bucket, from).slice(access.endpoint.length)
         await call('--request', 'PUT', '--header', `x-amz-copy-source: ${source}`, url(bucket, to))
       },
-      list: async (bucket) => {
-        const { stdout } = await call(`${url(bucket)}?list-type=2`)
-        const keys = stdout.toString('utf8').replaceAll(/.*?<Key>([^<]*)<\/Key>|[\s\S]+?(?=<Key>|$)/g, '$1\n')
-        return linesOf(keys)
-      },
+      list: async (bucket) => keysOf((await call(`${url(bucket)}?list-type=2`)).stdout.toString('utf8')),
       remove: async (bucket, key) => void (await call('--request', 'DELETE', url(bucket, key))),
     }
   },

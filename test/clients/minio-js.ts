@@ -24,7 +24,7 @@ export const minioJs: StockClient = {
       },
       presign: (bucket, key) => client.presignedGetObject(bucket, key),
       copy: async (bucket, from, to) => {
-        await client.copyObject(bucket, to, `/${bucket}/${encodeURIComponent(from)}`, new CopyConditions())
+        await client.copyObject(bucket, to, `/${bucket}/${from}`, new CopyConditions())
       },
       list: async (bucket) => {
         const keys: string[] = []

@@ -113,11 +113,22 @@ export class S3Connection {
       })
       if (answer.status !== 200) throw unexpected('list', answer)
       const xml = answer.body.toString('utf8')
-      keys.push(...[...xml.matchAll(/<Key>([^<]*)<\/Key>/g)].map((match) => match[1] ?? ''))
+      keys.push(...keysOf(xml))
       token = /<NextContinuationToken>([^<]*)<\/NextContinuationToken>/.exec(xml)?.[1]
     } while (token !== undefined)
     return keys
   }
+}
+
+/** The keys of a listing, entities decoded. */
+export function keysOf(xml: string): string[] {
+  const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+  return [...xml.matchAll(/<Key>([^<]*)<\/Key>/g)].map((match) =>
+    (match[1] ?? '').replaceAll(/&(#x?[0-9A-Fa-f]+|\w+);/g, (whole, name: string) => {
+      if (!name.startsWith('#')) return entities[name] ?? whole
+      return String.fromCodePoint(Number(name.startsWith('#x') ? `0${name.slice(1)}` : name.slice(1)))
+    }),
+  )
 }
 
 /** An error that shows what the gateway answered. */

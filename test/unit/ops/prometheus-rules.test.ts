@@ -9,12 +9,13 @@ const folder = join(root, 'ops/prometheus')
 const rules = readFileSync(join(folder, 'rules.yml'), 'utf8')
 const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map((match) => match[1] ?? '')
 
-test('the first six alerts exist, each with a promtool test and a runbook', () => {
+test('the alerts exist, each with a promtool test and a runbook', () => {
   assert.deepEqual(alerts, [
     'NodeDown',
     'SiteUnreachable',
     'WriteQuorumAtRisk',
     'UnderReplicated',
+    'BlobsLost',
     'GatewayErrors',
     'SpaceLow',
   ])
