@@ -151,11 +151,16 @@ export class Swarm implements SwarmConnections, MemberLinks {
     if (this.#closed) return
     this.#closed = true
     // A DHT that answers forgets us; one that is gone must not hold up the end of this process with its timeouts.
+    await this.#withPatience(this.#swarm.destroy())
+    // Forcing does not cut short what the first call waits for (hyperdht joins both): nothing is owed to it any more.
+    await this.#withPatience(this.#swarm.destroy({ force: true }))
+  }
+
+  async #withPatience(ending: Promise<void>): Promise<void> {
     const patience = Promise.withResolvers<void>()
     const timer = setTimeout(patience.resolve, swarmLimits.closeMs)
-    await Promise.race([this.#swarm.destroy(), patience.promise])
+    await Promise.race([ending, patience.promise])
     clearTimeout(timer)
-    await this.#swarm.destroy({ force: true })
   }
 
   /** The same for all members, and nothing that the federation's name could be guessed from. */
