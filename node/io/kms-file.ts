@@ -8,9 +8,9 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { ClusterError } from '../errors.ts'
+import { keyFingerprint, openEnvelope, sealEnvelope } from '../protocol/envelope.ts'
 import type { Kms } from '../world.ts'
 import { writeFileDurably } from './durable-file.ts'
-import { keyFingerprint, openEnvelope, sealEnvelope } from '../protocol/envelope.ts'
 
 const FINGERPRINT_OFFSET = 2
 

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ClusterError } from '../../node/errors.ts'
-import { openEnvelope, sealEnvelope } from '../../node/protocol/envelope.ts'
 import { createFileKms, openFileKms } from '../../node/io/kms-file.ts'
+import { openEnvelope, sealEnvelope } from '../../node/protocol/envelope.ts'
 
 const isDecryptionFailure = (error: unknown) =>
   error instanceof ClusterError && error.code === 'DecryptionFailed'
