@@ -41,7 +41,7 @@ export const shapeLimits = {
   registryVotersMax: 5,
   /** Hash slots; fixed for the life of a federation, so many more than groups. */
   slots: 256,
-  cellBytes: 262_144,
+  cellBytes: 262_272,
 } as const
 
 export interface ShapeRequest {
