@@ -23,5 +23,5 @@ WORKDIR /app
 VOLUME /data
 # SIGTERM ends every process cleanly; kill -9 loses nothing that was acknowledged.
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["node", "--import", "tsx", "ops/cli/main.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=2", "--import", "tsx", "ops/cli/main.ts"]
 CMD ["--help"]

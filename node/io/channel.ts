@@ -34,9 +34,16 @@ export function writeFrame(
     return
   }
   socket.write(frame)
+  if (bodyLength(body) >= UNCORKED_BYTES_MIN) socket.uncork()
   for (let i = 0; i < body.length - 1; i++) socket.write(body[i] ?? frame)
   socket.write(body[body.length - 1] ?? frame, flushed)
 }
+
+/**
+ * Bodies from this size on are written one buffer at a time: TLS encrypts a lone buffer from where it lies, and copies
+ * several into a fresh one first.
+ */
+const UNCORKED_BYTES_MIN = 64 * 1024
 
 function uncork(socket: Socket): void {
   socket.uncork()

@@ -70,20 +70,30 @@ export class SealedFiles {
     const known = this.#described.get(path)
     if (known !== undefined) return known
     const shard = await this.describe(path)
+    this.#remember(path, shard)
+    return shard
+  }
+
+  #remember(path: string, shard: SealedShard): void {
     if (this.#described.size >= this.#describedMax) this.#described.clear()
     this.#described.set(path, shard)
-    return shard
   }
 
   /** Takes over the open file of a shard that was sealed at `path` just now. */
   adopt(path: string, sealed: SealedFile): void {
     this.drop(path)
+    this.#remember(path, sealed.shard)
     this.#add(path, Promise.resolve(sealed))
   }
 
   /** The file at `path` is another one, or none, from now on. */
   drop(path: string): void {
     this.#described.delete(path)
+    this.#evict(path)
+  }
+
+  /** Closes the file; what is known of it stays. */
+  #evict(path: string): void {
     const entry = this.#entries.get(path)
     if (entry === undefined) return
     this.#entries.delete(path)
@@ -100,7 +110,7 @@ export class SealedFiles {
     this.#entries.set(path, entry)
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= this.#filesMax) break
-      this.drop(oldest)
+      this.#evict(oldest)
     }
     return entry
   }

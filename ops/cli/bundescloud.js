@@ -25,7 +25,13 @@ function findRuntime() {
 const tsx = require.resolve('tsx')
 const child = spawn(
   findRuntime(),
-  ['--import', new URL(`file://${tsx}`).href, join(here, 'main.ts'), ...process.argv.slice(2)],
+  [
+    '--max-semi-space-size=2',
+    '--import',
+    new URL(`file://${tsx}`).href,
+    join(here, 'main.ts'),
+    ...process.argv.slice(2),
+  ],
   { stdio: 'inherit' },
 )
 // Ctrl-C reaches the child by itself: the launcher must outlive it to hand on its exit code.

@@ -24,6 +24,12 @@ export const supervisorLimits = {
   readyLineBytesMax: 65_536,
 } as const
 
+/**
+ * Buffers of bodies hang on short-lived objects: a small young generation finds them by cheap collections, before
+ * their bytes force full ones. Measured: GET 64 MiB 3.9 -> 2.5 CPU-s/GB, PUT 1 MiB 24 -> 18 ms, all processes together.
+ */
+const runtimeFlags = ['--max-semi-space-size=2']
+
 /** Syncs of many shards wait side by side for the disk; with libuv's four threads they would wait in line. */
 const threadPoolSize = '16'
 
@@ -126,12 +132,16 @@ export class Supervisor {
   #spawn(spec: ChildSpec): Child {
     const log = openLog(spec.logFile)
     // A process group of its own: Ctrl-C in the terminal reaches only the supervisor, which ends children in order.
-    const started = spawn(process.execPath, ['--import', 'tsx', '--import', tether, ...spec.args], {
-      cwd: this.#options.cwd,
-      detached: true,
-      stdio: ['pipe', 'pipe', log],
-      env: { UV_THREADPOOL_SIZE: threadPoolSize, ...process.env, ...spec.env },
-    })
+    const started = spawn(
+      process.execPath,
+      [...runtimeFlags, '--import', 'tsx', '--import', tether, ...spec.args],
+      {
+        cwd: this.#options.cwd,
+        detached: true,
+        stdio: ['pipe', 'pipe', log],
+        env: { UV_THREADPOOL_SIZE: threadPoolSize, ...process.env, ...spec.env },
+      },
+    )
     closeSync(log)
     const { stdin, stdout } = started
     if (stdin === null || stdout === null) throw new Error('a child was started without pipes')
