@@ -26,7 +26,7 @@ test('the default federation has six nodes on the three founding sites, three ca
   assert.equal(shape.slots.length, 256)
   assert.deepEqual(
     { k: shape.pool.dataShards, m: shape.pool.parityShards, cell: shape.pool.cellBytes },
-    { k: 4, m: 2, cell: 262_144 },
+    { k: 4, m: 2, cell: 262_272 },
   )
   assert.deepEqual(shape.warnings, [])
 })
