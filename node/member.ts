@@ -56,6 +56,7 @@ export class Member {
   readonly #members: MemberService
   #serve: Serve | undefined
   #keeping: Promise<unknown> = Promise.resolve()
+  #cancelShow: () => void = () => undefined
 
   private constructor(parts: {
     config: MemberConfig
@@ -177,6 +178,7 @@ export class Member {
   }
 
   async close(): Promise<void> {
+    this.#cancelShow()
     this.#members.stop()
     this.#watch.stop()
     await this.admin.close()
@@ -223,7 +225,7 @@ export class Member {
   #showMembers(): void {
     this.#wire.set('bundescloud_member_missing', this.#members.missing().length)
     this.#wire.set('bundescloud_member_links', this.#members.linked)
-    systemClock.after(SHOW_MEMBERS_MS, () => this.#showMembers())
+    this.#cancelShow = systemClock.after(SHOW_MEMBERS_MS, () => this.#showMembers())
   }
 
   #path(name: string): string {

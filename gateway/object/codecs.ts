@@ -1,7 +1,7 @@
 /**
  * The codecs and stripe memory of one gateway: one pool of stripes per code and cell size, made when first needed.
  */
-import type { ClusterMap, Pool } from '../../node/core/cluster-map.ts'
+import type { Pool } from '../../node/core/cluster-map.ts'
 import { frameTrailerBytes, type Geometry, geometryOf } from '../../node/core/geometry.ts'
 import { type Codec, type CodeName, codecFor, type StripePool } from '../../wasm/codec.ts'
 
@@ -47,9 +47,4 @@ export class Codecs {
     }
     return pool
   }
-}
-
-/** Compiles the codes of every pool of the map, so that the first request does not wait for it. */
-export function warmUp(codecs: Codecs, map: ClusterMap): void {
-  for (const pool of map.pools) codecs.codec(pool)
 }
