@@ -88,7 +88,8 @@ function decodeText(text: string): string {
   })
 }
 
-function malformed(reason: string, cause?: unknown): S3Error {
+/** MalformedXML; `reason` goes to the log, not to the client, as with AWS. */
+export function malformed(reason: string, cause?: unknown): S3Error {
   return new S3Error('MalformedXML', undefined, { cause: cause ?? new Error(reason) })
 }
 
@@ -153,4 +154,41 @@ export function requiredText(node: XmlNode, name: string): string {
   const text = childText(node, name)
   if (text === undefined) throw malformed(`${name} is missing`)
   return text
+}
+
+/** The only child with this name; undefined when absent. Throws MalformedXML when there are several. */
+export function child(node: XmlNode, name: string): XmlNode | undefined {
+  const found = node.children.get(name)
+  if (found === undefined) return undefined
+  if (found.length > 1) throw malformed(`more than one ${name}`)
+  return found[0]
+}
+
+/** All children with this name, in document order. */
+export function childrenOf(node: XmlNode, name: string): readonly XmlNode[] {
+  return node.children.get(name) ?? []
+}
+
+/** Throws MalformedXML for a child that the schema does not know: an element that is not understood is never dropped. */
+export function checkChildren(node: XmlNode, names: readonly string[]): void {
+  for (const name of node.children.keys()) if (!names.includes(name)) throw malformed(`${name} is unknown`)
+}
+
+/** One of the words of an enumeration, which are case-sensitive. Throws MalformedXML for any other. */
+export function word<const Word extends string>(text: string, words: readonly Word[]): Word {
+  const found = words.find((candidate) => candidate === text)
+  if (found === undefined) throw malformed(`${text} is none of ${words.join(', ')}`)
+  return found
+}
+
+/** A whole number as xsd:int writes it, sign and surrounding white space allowed. Throws MalformedXML. */
+export function integerText(text: string): number {
+  const trimmed = text.trim()
+  if (!/^[+-]?\d{1,19}$/.test(trimmed)) throw malformed(`${trimmed} is no integer`)
+  return Number(trimmed)
+}
+
+/** `true`, `false`, `1` or `0`, as xsd:boolean has it. Throws MalformedXML. */
+export function booleanText(text: string): boolean {
+  return ['true', '1'].includes(word(text.trim().toLowerCase(), ['true', 'false', '1', '0']))
 }
