@@ -16,6 +16,7 @@ import { operations } from './operations/index.ts'
 import { type GatewayLogger, Pipeline } from './pipeline.ts'
 import { createRouter } from './router.ts'
 import { xmlHead } from './s3/xml.ts'
+import { prepareXxHash } from './s3/xxhash.ts'
 
 export interface GatewayOptions {
   readonly store: ObjectStore
@@ -56,6 +57,7 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
   const expecting = new WeakSet<IncomingMessage>()
   const app = fastify(serverOptions(limits, options.tls))
 
+  app.addHook('onReady', prepareXxHash)
   app.addHook('onRequest', (request, reply, done) => {
     // Taken over before any parser of fastify's looks at content types or bodies.
     reply.hijack()

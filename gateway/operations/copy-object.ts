@@ -34,7 +34,7 @@ export const copyObject = defineOperation({
       source,
       metadata: replace ? decodeMetadata(headers) : undefined,
       conditions: writeConditions(headers),
-      algorithm: named === undefined ? undefined : parseAlgorithm(named, 'x-amz-checksum-algorithm'),
+      algorithm: named === undefined ? undefined : parseAlgorithm(named),
     }
   },
   call: async (input, context: BucketContext) => {

@@ -10,6 +10,7 @@ import { deleteObject } from './delete-object.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { getBucketLocation } from './get-bucket-location.ts'
 import { getObject } from './get-object.ts'
+import { getObjectAttributes } from './get-object-attributes.ts'
 import { headBucket } from './head-bucket.ts'
 import { headObject } from './head-object.ts'
 import { listBuckets } from './list-buckets.ts'
@@ -33,6 +34,7 @@ export const operations: readonly Operation[] = [
   deleteObjects,
   getBucketLocation,
   getObject,
+  getObjectAttributes,
   headBucket,
   headObject,
   listBuckets,

@@ -176,7 +176,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     subresource: 'annotation',
     needs: { query: ['annotationName'] },
   }),
-  planned('GetObjectAttributes', { method: 'GET', target: 'object', subresource: 'attributes' }),
   planned('GetObjectLegalHold', { method: 'GET', target: 'object', subresource: 'legal-hold' }),
   planned(
     'GetObjectLockConfiguration',

@@ -50,7 +50,7 @@ export const uploadPartCopy = defineOperation({
       'CopyPartResult',
       element('LastModified', isoDate(modifiedMs)),
       element('ETag', `"${etag}"`),
-      partChecksumElement(checksum === undefined ? {} : { checksum }),
+      partChecksumElement({ checksum }),
     ),
   }),
 })

@@ -3,7 +3,7 @@
  * Source: AWS, "Checking object integrity in Amazon S3", "Multipart upload API and checksums".
  */
 import { createHash } from 'node:crypto'
-import type { Checksum, ChecksumAlgorithm, Part, Upload } from '../../node/core/catalog-types.ts'
+import type { Checksum, ChecksumAlgorithm, Upload, Version } from '../../node/core/catalog-types.ts'
 import {
   checkDigestText,
   checksumAlgorithms,
@@ -29,7 +29,7 @@ export function announcedChecksum(headers: Headers): AnnouncedChecksum | undefin
       'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
     )
   }
-  const algorithm = parseAlgorithm(named, 'x-amz-checksum-algorithm')
+  const algorithm = parseAlgorithm(named)
   if (type === undefined) return { algorithm, type: algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE' }
   if (type !== 'FULL_OBJECT' && type !== 'COMPOSITE') {
     throw new S3Error('InvalidRequest', 'Value for x-amz-checksum-type header is invalid.')
@@ -49,16 +49,28 @@ export function uploadChecksum(upload: Upload): AnnouncedChecksum {
   return upload.checksum ?? { algorithm: defaultAlgorithm, type: 'FULL_OBJECT' }
 }
 
-/** The algorithm to keep for a part. Throws InvalidRequest when the client sent another than the upload announced. */
+/** Those that a part may bring although its upload announced none. The later ones of the model must be announced. */
+const unannounced: ReadonlySet<ChecksumAlgorithm> = new Set([
+  'CRC32',
+  'CRC32C',
+  'CRC64NVME',
+  'SHA1',
+  'SHA256',
+])
+
+/**
+ * The algorithm to keep for a part. Throws InvalidRequest when the client sent another than the upload announced, or
+ * one that had to be announced.
+ */
 export function partAlgorithm(upload: Upload, sent: ChecksumAlgorithm | undefined): ChecksumAlgorithm {
   const { algorithm } = uploadChecksum(upload)
-  if (upload.checksum !== undefined && sent !== undefined && sent !== algorithm) {
-    throw new S3Error(
-      'InvalidRequest',
-      `Checksum Type mismatch occurred, expected checksum Type: ${algorithm.toLowerCase()}, actual checksum Type: ${sent.toLowerCase()}`,
-    )
-  }
-  return algorithm
+  if (sent === undefined || sent === algorithm) return algorithm
+  if (upload.checksum === undefined && unannounced.has(sent)) return algorithm
+  const expected = upload.checksum?.algorithm.toLowerCase() ?? 'null'
+  throw new S3Error(
+    'InvalidRequest',
+    `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${sent.toLowerCase()}`,
+  )
 }
 
 /** `<md5 of the parts' md5s>-<parts>`, from the parts' ETags in order. */
@@ -74,7 +86,7 @@ export interface StatedChecksum {
   readonly value: string
 }
 
-/** Throws InvalidRequest for several or malformed ones. */
+/** Throws InvalidRequest for several, BadDigest for malformed ones. */
 export function statedChecksum(headers: Headers): StatedChecksum | undefined {
   let found: StatedChecksum | undefined
   for (const algorithm of checksumAlgorithms) {
@@ -93,8 +105,21 @@ export function statedChecksum(headers: Headers): StatedChecksum | undefined {
   return found
 }
 
+export interface ObjectPart {
+  readonly partNumber: number
+  readonly bytes: number
+  /** Of the part's own bytes. */
+  readonly checksum: Checksum | undefined
+}
+
+/** The parts that an object was made of, one to an extent, in order; empty for one that was put whole. */
+export function objectParts(version: Version): ObjectPart[] {
+  return version.extents.flatMap(({ partNumber, bytes, checksum }) =>
+    partNumber === undefined ? [] : [{ partNumber, bytes, checksum }],
+  )
+}
+
 /** A part's checksum as XML. */
-export function partChecksumElement(part: Pick<Part, 'checksum'>): string {
-  const { checksum } = part
+export function partChecksumElement({ checksum }: { readonly checksum?: Checksum | undefined }): string {
   return checksum === undefined ? '' : element(checksums[checksum.algorithm].element, checksum.value)
 }

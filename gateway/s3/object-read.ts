@@ -9,6 +9,7 @@ import { checkRead, preconditionFailed, type ReadConditions, readConditions } fr
 import { httpDate } from './dates.ts'
 import { S3Error } from './errors.ts'
 import { decodeOverrides, encodeMetadata, refuseCustomerKeys } from './headers.ts'
+import { objectParts } from './multipart.ts'
 import { checkVersionId, parsePartNumber } from './names.ts'
 import { contentRange, parseRange, type RangeRequest, resolveRange } from './range.ts'
 
@@ -145,9 +146,12 @@ function addChecksum(
   version: Version,
   { part, partial }: { part: FoundPart | undefined; partial: boolean },
 ): void {
-  const checksum: Checksum | undefined = part?.extent?.checksum ?? (partial ? undefined : version.checksum)
+  const own: Checksum | undefined = part?.extent?.checksum
+  const whole = part === undefined ? !partial : part.count === undefined
+  const checksum = own ?? (whole ? version.checksum : undefined)
   if (checksum === undefined) return
-  const parts = new Set(version.extents.map((extent) => extent.partNumber)).size
-  headers[checksums[checksum.algorithm].header] = checksumText(checksum, parts)
-  headers['x-amz-checksum-type'] = checksum.type
+  headers[checksums[checksum.algorithm].header] =
+    own?.value ?? checksumText(checksum, objectParts(version).length)
+  // The type says how the object's checksum came about, also where a part's own one is given.
+  headers['x-amz-checksum-type'] = (version.checksum ?? checksum).type
 }

@@ -3,7 +3,14 @@
  * read, so that no message of a faulty peer can stop a replica.
  */
 import { catalogLimits } from './catalog-rows.ts'
-import type { Blob, CatalogCommand, CatalogQuery, Extent, Version } from './catalog-types.ts'
+import type {
+  Blob,
+  CatalogCommand,
+  CatalogQuery,
+  ChecksumAlgorithm,
+  Extent,
+  Version,
+} from './catalog-types.ts'
 import {
   bytes,
   dictionary,
@@ -29,7 +36,20 @@ const etag = text(128)
 const partNumber = integer(1, catalogLimits.partNumberMax)
 const ids = list(id, { max: catalogLimits.idsMax })
 
-const algorithm = oneOf('CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256')
+/** Every ChecksumAlgorithm; append-only. */
+const algorithms: Readonly<Record<ChecksumAlgorithm, true>> = {
+  CRC32: true,
+  CRC32C: true,
+  CRC64NVME: true,
+  SHA1: true,
+  SHA256: true,
+  SHA512: true,
+  MD5: true,
+  XXHASH64: true,
+  XXHASH3: true,
+  XXHASH128: true,
+}
+const algorithm = oneOf(...Object.keys(algorithms))
 const checksumType = oneOf('FULL_OBJECT', 'COMPOSITE')
 const checksum = record({ algorithm, type: checksumType, value: text(128) })
 

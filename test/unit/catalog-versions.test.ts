@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { checksumAlgorithms, checksums } from '../../gateway/s3/checksum.ts'
+import { wrongWithCommand } from '../../node/core/catalog-check.ts'
 import { answerCatalogQuery } from '../../node/core/catalog-queries.ts'
 import { bucketId, census, del, inline, openCatalog, put, sharded, version } from './catalog-fixture.ts'
 import type { Driver } from './row-fixture.ts'
@@ -21,6 +23,19 @@ test('a version that was put is found with its blobs', async () => {
     blobs: [sharded('aa'), sharded('bb')],
   })
   assert.deepEqual(await find(driver, 'other'), { version: undefined, blobs: [] })
+})
+
+test('a version may carry a checksum of every algorithm that the gateway computes, and no other', async () => {
+  const driver = openCatalog()
+  for (const algorithm of checksumAlgorithms) {
+    const value = Buffer.alloc(checksums[algorithm].digestBytes).toString('base64')
+    const checksum = { algorithm, type: 'FULL_OBJECT', value } as const
+    driver.run(put(algorithm, '01', [], { version: version('01', algorithm, { checksum }) }))
+    assert.deepEqual((await find(driver, algorithm)).version?.checksum, checksum)
+  }
+  const unknown = { algorithm: 'ROT13' as 'MD5', type: 'FULL_OBJECT', value: 'AAAA' } as const
+  const refused = wrongWithCommand(put('k', '01', [], { version: version('01', 'k', { checksum: unknown }) }))
+  assert.match(refused ?? '', /algorithm/)
 })
 
 test('an inline blob comes back with its bytes', async () => {
