@@ -1,6 +1,7 @@
 /**
  * Where conformance tests run: against the endpoint in BUNDESCLOUD_ENDPOINT (with BUNDESCLOUD_FEDERATION naming the
- * federation.json that holds its users), else against a gateway in this process on a simulated store.
+ * federation.json that holds its users), else against a gateway over a federation
+ * in this process (test/sim/memory-federation.ts).
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -9,7 +10,7 @@ import { Registry } from 'prom-client'
 import type { GatewayLimits } from '../../gateway/limits.ts'
 import { createGateway } from '../../gateway/server.ts'
 import type { Clock } from '../../node/world.ts'
-import { SimObjectStore, type SimObjectStoreOptions } from '../sim/sim-object-store.ts'
+import { type FederationOptions, MemoryFederation } from '../sim/memory-federation.ts'
 import { type Keys, S3Client } from './s3-client.ts'
 
 export interface TestUser extends Keys {
@@ -39,10 +40,10 @@ export const systemClock: Clock = {
   },
 }
 
-/** A gateway in this process. `store` and `registry` are there for tests of the front alone. */
+/** A gateway in this process. `federation` and `registry` are there for tests of the front alone. */
 export interface LocalGateway {
   readonly app: FastifyInstance
-  readonly store: SimObjectStore
+  readonly federation: MemoryFederation
   readonly registry: Registry
   readonly port: number
   client(user?: TestUser): S3Client
@@ -55,15 +56,15 @@ export async function startLocalGateway(
   options: {
     limits?: Partial<GatewayLimits>
     clock?: Clock
-    store?: Partial<SimObjectStoreOptions>
+    federation?: FederationOptions
     port?: number
   } = {},
 ): Promise<LocalGateway> {
-  const store = new SimObjectStore({ nowMs: () => Date.now(), ...options.store })
+  const federation = await MemoryFederation.start(options.federation)
   const registry = new Registry()
   const users = [alice, bob]
   const app = createGateway({
-    store,
+    store: federation.store,
     credentials: { find: async (accessKeyId) => users.find((user) => user.accessKeyId === accessKeyId) },
     region,
     domains: ['localhost', 's3.localhost'],
@@ -80,7 +81,7 @@ export async function startLocalGateway(
   const clients: S3Client[] = []
   return {
     app,
-    store,
+    federation,
     registry,
     port,
     client: (user = alice) => {
@@ -91,6 +92,7 @@ export async function startLocalGateway(
     close: async () => {
       for (const client of clients) client.close()
       await app.close()
+      federation.close()
     },
   }
 }

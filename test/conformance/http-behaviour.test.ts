@@ -161,8 +161,8 @@ test('an upload that stands still is ended with RequestTimeout', async (t) => {
 
 test('a store that fails before the first byte is an error answer, after it a torn connection', async (t) => {
   const { gateway, s3 } = await start(t)
-  await putObject(s3, '/bucket/k', Buffer.alloc(1_000_000))
-  gateway.store.faults = {
+  await putObject(s3, '/bucket/k', Buffer.alloc(8_000_000))
+  gateway.federation.faults = {
     onRead: () => {
       throw new ClusterError('ReadQuorumUnavailable', 'too few shards')
     },
@@ -170,9 +170,9 @@ test('a store that fails before the first byte is an error answer, after it a to
   const early = await s3.send({ path: '/bucket/k' })
   assertError(early, 503, 'ServiceUnavailable')
   assert.ok(early.headers['retry-after'])
-  gateway.store.faults = {
+  gateway.federation.faults = {
     onRead: (offset) => {
-      if (offset > 500_000) throw new ClusterError('ReadQuorumUnavailable', 'too few shards')
+      if (offset > 4_000_000) throw new ClusterError('ReadQuorumUnavailable', 'too few shards')
     },
   }
   await assert.rejects(s3.send({ path: '/bucket/k' }), /torn|hang up|reset/)
@@ -180,7 +180,7 @@ test('a store that fails before the first byte is an error answer, after it a to
 
 test('a write that cannot reach its quorum is 503 with Retry-After; a bug is 500 without its text', async (t) => {
   const { gateway, s3 } = await start(t)
-  gateway.store.faults = {
+  gateway.federation.faults = {
     onCommit: () => {
       throw new ClusterError('WriteQuorumUnavailable', 'site down')
     },
@@ -188,7 +188,7 @@ test('a write that cannot reach its quorum is 503 with Retry-After; a bug is 500
   const refused = await s3.send({ method: 'PUT', path: '/bucket/k', body: 'x' })
   assertError(refused, 503, 'ServiceUnavailable')
   assert.ok(refused.headers['retry-after'])
-  gateway.store.faults = {
+  gateway.federation.faults = {
     onCommit: () => {
       throw new ClusterError('Internal', 'secret inside')
     },
@@ -205,7 +205,7 @@ test('more requests than the bound are answered SlowDown with Retry-After', asyn
   const held = new Promise<void>((resolve) => {
     release = resolve
   })
-  gateway.store.faults = { onCommit: () => held }
+  gateway.federation.faults = { onCommit: () => held }
   const first = s3.send({ method: 'PUT', path: '/bucket/k', body: 'x' })
   await until(async () => (await requests(gateway)).inFlight === 1)
   const second = await s3.send({ path: '/' })
@@ -221,7 +221,7 @@ test('a slow reader grows no queue: the store is asked for the next bytes only w
   const size = 64_000_000
   await putObject(s3, '/bucket/k', Buffer.alloc(size))
   let read = 0
-  gateway.store.faults = {
+  gateway.federation.faults = {
     onRead: (offset) => {
       read = offset
     },
@@ -244,7 +244,7 @@ test('a reader that goes away stops the reading', async (t) => {
   const { gateway, s3 } = await start(t)
   await putObject(s3, '/bucket/k', Buffer.alloc(20_000_000))
   let read = 0
-  gateway.store.faults = {
+  gateway.federation.faults = {
     onRead: (offset) => {
       read = offset
     },
@@ -260,7 +260,7 @@ test('a reader that goes away stops the reading', async (t) => {
 
 test('a slow completion keeps the connection alive with white space, and puts an error into the body', async (t) => {
   const clock = new ManualClock()
-  const { gateway } = await start(t, { clock: manual(clock), store: { partBytesMin: 1 } })
+  const { gateway } = await start(t, { clock: manual(clock), federation: { partBytesMin: 1 } })
   const s3 = gateway.client()
   const send = (options: SendOptions) => s3.send(options)
   for (const fails of [false, true]) {
@@ -272,11 +272,11 @@ test('a slow completion keeps the connection alive with white space, and puts an
       release = resolve
     })
     let waiting = false
-    gateway.store.faults = {
+    gateway.federation.faults = {
       onCommit: async () => {
         waiting = true
         await held
-        if (fails) throw new ClusterError('GroupUnavailable', 'no leader')
+        if (fails) throw new ClusterError('WriteQuorumUnavailable', 'no majority')
       },
     }
     const body = completeDocument([part.headers.etag ?? ''])
@@ -285,7 +285,7 @@ test('a slow completion keeps the connection alive with white space, and puts an
     clock.advance(35_000)
     release()
     const { status, text } = await answer
-    gateway.store.faults = {}
+    gateway.federation.faults = {}
     assert.equal(status, 200)
     assert.match(text, /^<\?xml[^>]*>\s {2}/)
     assert.match(text, fails ? /<Error><Code>ServiceUnavailable/ : /<CompleteMultipartUploadResult/)
@@ -331,7 +331,7 @@ test('closing lets running requests end and asks clients to leave', async () => 
   const held = new Promise<void>((resolve) => {
     release = resolve
   })
-  gateway.store.faults = { onCommit: () => held }
+  gateway.federation.faults = { onCommit: () => held }
   const running = s3.send({ method: 'PUT', path: '/bucket/k', body: 'x' })
   await until(async () => (await requests(gateway)).inFlight === 1)
   const closed = gateway.app.close()
@@ -342,6 +342,7 @@ test('closing lets running requests end and asks clients to leave', async () => 
   assert.equal(answer.headers.connection, 'close')
   await closed
   s3.close()
+  gateway.federation.close()
 })
 
 test('requests are counted once by operation and outcome, with durations and bytes', async (t) => {
