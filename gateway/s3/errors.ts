@@ -10,6 +10,7 @@ interface ErrorRow {
 
 export const s3Errors = {
   AccessDenied: { status: 403, message: 'Access Denied' },
+  AccessForbidden: { status: 403, message: 'CORSResponse: This CORS request is not allowed.' },
   AuthorizationHeaderMalformed: {
     status: 400,
     message: 'The authorization header you provided is invalid.',

@@ -5,6 +5,7 @@
  * allows; its order is the client's. Where tags are kept is the store's business.
  * Source: AWS, "Tag" and "PutObjectTagging", Amazon S3 API Reference; "Categorizing your objects using tags".
  */
+import type { Tag } from '../../node/core/bucket-documents.ts'
 import { invalidArgument, S3Error } from './errors.ts'
 import {
   checkChildren,
@@ -17,11 +18,6 @@ import {
   wrap,
   type XmlNode,
 } from './xml.ts'
-
-export interface Tag {
-  readonly key: string
-  readonly value: string
-}
 
 export type TagSet = readonly Tag[]
 
