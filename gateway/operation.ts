@@ -5,7 +5,7 @@
  * Operations never import each other and never see sockets, signatures or metrics: that is the pipeline's.
  */
 import type { Bucket } from '../node/core/registry-types.ts'
-import type { Identity } from './auth/authenticate.ts'
+import type { Identity } from './auth/identity.ts'
 import type { GatewayLimits } from './limits.ts'
 import type { CallContext, ObjectStore } from './object/object-store.ts'
 import { type QueryPairs, queryValue } from './s3/address.ts'

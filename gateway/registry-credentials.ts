@@ -43,6 +43,6 @@ export class RegistryCredentials implements CredentialSource {
     const { credential, user } = await this.#cluster.router.queryRegistry({ kind: 'credential', accessKeyId })
     if (credential === undefined || user === undefined || credential.state !== 'active') return undefined
     const secret = await this.#kms.unwrap(credential.sealedSecret, credentialContext(accessKeyId))
-    return { secretAccessKey: secret.toString('utf8'), userId: user.userId, userName: user.name }
+    return { secretAccessKey: secret.toString('utf8'), user }
   }
 }

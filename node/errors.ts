@@ -33,6 +33,7 @@ export const clusterErrors = {
   ConditionalConflict: { retryable: true },
   VersionAbandoned: { retryable: false },
   StaleBucket: { retryable: true },
+  WriteRulesConflict: { retryable: false },
   DecryptionFailed: { retryable: false },
   Internal: { retryable: false },
 } as const satisfies Record<string, { retryable: boolean }>

@@ -9,6 +9,7 @@ import type { CredentialSource } from '../object/object-store.ts'
 import type { Address } from '../s3/address.ts'
 import { S3Error } from '../s3/errors.ts'
 import type { Headers } from '../s3/headers.ts'
+import { type Identity, userIdentity } from './identity.ts'
 import { type Payload, parsePayload, requiredPayloadText, unsignedPayload } from './payload.ts'
 import { hoistedHeaders, isPresigned, parsePresigned, signatureQuery } from './presigned.ts'
 import {
@@ -22,12 +23,6 @@ import {
   scopeText,
   verifySignature,
 } from './sigv4.ts'
-
-export interface Identity {
-  readonly accessKeyId: string
-  readonly userId: string
-  readonly userName: string
-}
 
 export interface Authenticated {
   readonly identity: Identity
@@ -130,7 +125,7 @@ export class Authenticator {
       scope: scopeText(scope),
       seedSignature: signature,
     }))
-    const identity = { accessKeyId: scope.accessKeyId, userId: found.userId, userName: found.userName }
+    const identity = userIdentity(scope.accessKeyId, found.user)
     return { identity, payload, headers }
   }
 }

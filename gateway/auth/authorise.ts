@@ -4,7 +4,7 @@
  */
 import type { Bucket } from '../../node/core/registry-types.ts'
 import { S3Error } from '../s3/errors.ts'
-import type { Identity } from './authenticate.ts'
+import type { Identity } from './identity.ts'
 
 /** `action`: IAM name, for example `s3:GetObject`. `bucket` undefined: the action is on the service. Throws AccessDenied. */
 export function authorise(request: {
@@ -12,6 +12,6 @@ export function authorise(request: {
   readonly action: string
   readonly bucket: Bucket | undefined
 }): void {
-  if (request.bucket === undefined || request.bucket.ownerId === request.identity.userId) return
+  if (request.bucket === undefined || request.bucket.ownerId === request.identity.accountId) return
   throw new S3Error('AccessDenied')
 }

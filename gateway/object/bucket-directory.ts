@@ -13,7 +13,12 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { ClusterClient } from '../../node/client.ts'
-import type { Bucket } from '../../node/core/registry-types.ts'
+import type {
+  BucketConfiguration,
+  ConfigurationChanges,
+  WriteRules,
+} from '../../node/core/bucket-configuration.ts'
+import type { Bucket, WriteRulesChange } from '../../node/core/registry-types.ts'
 import { ClusterError } from '../../node/errors.ts'
 import type { Kms } from '../../node/world.ts'
 import { ExpiringCache } from '../expiring-cache.ts'
@@ -26,6 +31,14 @@ export const bucketLimits = {
 } as const
 
 const DEFAULT_POOL = 'default'
+
+/** A bucket to be created. */
+export interface NewBucket {
+  readonly name: string
+  readonly ownerId: string
+  readonly writeRules?: WriteRules
+  readonly configuration?: BucketConfiguration
+}
 
 export class BucketDirectory {
   readonly #cluster: ClusterClient
@@ -52,13 +65,14 @@ export class BucketDirectory {
   }
 
   /** Throws BucketExists with `{ ownerId }` in its details. */
-  async create(bucket: { name: string; ownerId: string }, requestId: string): Promise<Bucket> {
+  async create(bucket: NewBucket, requestId: string): Promise<Bucket> {
     const existing = await this.#ask(bucket.name)
     if (existing !== undefined && existing.state !== 'creating') throw exists(existing)
     if (existing !== undefined && existing.ownerId !== bucket.ownerId) throw exists(existing)
     const created = existing ?? (await this.#reserve(bucket, requestId))
     const attempt = await this.#setState(created, { from: ['creating'], to: 'creating' }, requestId)
     await this.#open({ ...created, attempt }, requestId)
+    if (created.writeRules !== undefined) await this.#pushRules(created, created.writeRules, requestId)
     await this.#setState(created, { from: ['creating', 'active'], to: 'active' }, requestId)
     const active: Bucket = { ...created, state: 'active' }
     this.#cache.set(active.name, active)
@@ -104,6 +118,41 @@ export class BucketDirectory {
     await this.#open({ ...bucket, attempt }, `${requestId}-again`)
   }
 
+  /**
+   * Changes the write rules: first in the registry, which counts their revision, then in every group. When a group
+   * cannot be reached the call throws; the group learns the rules with the next write, which names the revision.
+   * Throws NoSuchBucket, WriteRulesConflict.
+   */
+  async setWriteRules(bucket: Bucket, change: WriteRulesChange, requestId: string): Promise<void> {
+    const { name, bucketId } = bucket
+    try {
+      const { rules } = await this.#cluster.router.proposeRegistry(`${requestId}-rules`, {
+        kind: 'set-write-rules',
+        name,
+        bucketId,
+        change,
+      })
+      await this.#pushRules(bucket, rules, requestId)
+    } finally {
+      this.forget(name)
+    }
+  }
+
+  /** Sets and removes configuration documents. Throws NoSuchBucket, NoSpace. */
+  async configure(bucket: Bucket, changes: ConfigurationChanges, requestId: string): Promise<void> {
+    const { name, bucketId } = bucket
+    try {
+      await this.#cluster.router.proposeRegistry(`${requestId}-configure`, {
+        kind: 'configure-bucket',
+        name,
+        bucketId,
+        changes,
+      })
+    } finally {
+      this.forget(name)
+    }
+  }
+
   async list(query: { ownerId: string; after: string; limit: number }) {
     const { buckets, truncated } = await this.#cluster.router.queryRegistry({ kind: 'buckets', ...query })
     return { buckets: buckets.filter((bucket) => bucket.state !== 'creating'), truncated }
@@ -114,12 +163,11 @@ export class BucketDirectory {
     return bucket
   }
 
-  async #reserve(bucket: { name: string; ownerId: string }, requestId: string): Promise<Bucket> {
+  async #reserve(bucket: NewBucket, requestId: string): Promise<Bucket> {
     const bucketId = randomBytes(16).toString('hex')
     const reserved: Bucket = {
-      name: bucket.name,
+      ...bucket,
       bucketId,
-      ownerId: bucket.ownerId,
       createdMs: Date.now(),
       poolId: DEFAULT_POOL,
       wrappedKey: await this.#kms.wrap(randomBytes(32), bucketKeyContext(bucketId)),
@@ -154,6 +202,17 @@ export class BucketDirectory {
         kind: 'open-bucket',
         bucketId,
         attempt,
+      }),
+    )
+  }
+
+  async #pushRules(bucket: Bucket, rules: WriteRules, requestId: string): Promise<void> {
+    const { bucketId } = bucket
+    await this.#inEveryGroup((groupId) =>
+      this.#cluster.router.proposeCatalog(groupId, `${requestId}-rules-${groupId}`, {
+        kind: 'set-write-rules',
+        bucketId,
+        rules,
       }),
     )
   }

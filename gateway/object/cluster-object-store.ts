@@ -7,16 +7,17 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { ClusterClient } from '../../node/client.ts'
+import type { ConfigurationChanges } from '../../node/core/bucket-configuration.ts'
 import type { Blob, Extent, Upload, Version } from '../../node/core/catalog-types.ts'
 import { mergePages } from '../../node/core/page-merge.ts'
-import type { Bucket } from '../../node/core/registry-types.ts'
+import type { Bucket, WriteRulesChange } from '../../node/core/registry-types.ts'
 import { groupOf } from '../../node/core/slots.ts'
 import { ClusterError } from '../../node/errors.ts'
 import type { Kms } from '../../node/world.ts'
 import { ExpiringCache } from '../expiring-cache.ts'
 import { BlobReader } from './blob-reader.ts'
 import { BlobWriter, type WriteEvents } from './blob-writer.ts'
-import { BucketDirectory } from './bucket-directory.ts'
+import { BucketDirectory, type NewBucket } from './bucket-directory.ts'
 import { Codecs } from './codecs.ts'
 import { DataKeys } from './data-keys.ts'
 import type {
@@ -81,8 +82,16 @@ export class ClusterObjectStore implements ObjectStore {
     return this.#directory.find(name)
   }
 
-  createBucket(bucket: { name: string; ownerId: string }, context: CallContext) {
+  createBucket(bucket: NewBucket, context: CallContext) {
     return this.#directory.create(bucket, context.requestId)
+  }
+
+  setWriteRules(bucket: Bucket, change: WriteRulesChange, context: CallContext) {
+    return this.#directory.setWriteRules(bucket, change, context.requestId)
+  }
+
+  configureBucket(bucket: Bucket, changes: ConfigurationChanges, context: CallContext) {
+    return this.#directory.configure(bucket, changes, context.requestId)
   }
 
   deleteBucket(bucket: Bucket, context: CallContext) {

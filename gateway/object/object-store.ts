@@ -4,6 +4,8 @@
  * The implementation (`cluster-object-store.ts`) encrypts, cuts into stripes, encodes, places and commits. Errors are
  * ClusterErrors (node/errors.ts); `gateway/s3/translate.ts` turns them into S3 errors, once.
  */
+
+import type { ConfigurationChanges } from '../../node/core/bucket-configuration.ts'
 import type {
   Checksum,
   ListedObject,
@@ -15,7 +17,8 @@ import type {
   Version,
   WriteConditions,
 } from '../../node/core/catalog-types.ts'
-import type { Bucket } from '../../node/core/registry-types.ts'
+import type { Bucket, User, WriteRulesChange } from '../../node/core/registry-types.ts'
+import type { NewBucket } from './bucket-directory.ts'
 
 /** A request body as the object writer consumes it: decoded, its length known before the first byte. */
 export interface BodySource {
@@ -67,7 +70,14 @@ export interface ObjectStore {
   /** From a bounded cache when possible; a bucket that was deleted elsewhere is noticed by the calls below (NoSuchBucket). */
   findBucket(name: string, context: CallContext): Promise<Bucket | undefined>
   /** ClusterError BucketExists with details `{ ownerId }`. */
-  createBucket(bucket: { name: string; ownerId: string }, context: CallContext): Promise<Bucket>
+  createBucket(bucket: NewBucket, context: CallContext): Promise<Bucket>
+  /** Versioning and Object Lock; in force everywhere when it resolves. NoSuchBucket, WriteRulesConflict. */
+  setWriteRules(bucket: Bucket, change: WriteRulesChange, context: CallContext): Promise<void>
+  /**
+   * Sets and removes configuration documents (`null` removes); other gateways see them within `bucketLimits.cachedMs`.
+   * NoSuchBucket, NoSpace.
+   */
+  configureBucket(bucket: Bucket, changes: ConfigurationChanges, context: CallContext): Promise<void>
   /** BucketNotEmpty, NoSuchBucket. */
   deleteBucket(bucket: Bucket, context: CallContext): Promise<void>
 
@@ -150,9 +160,5 @@ export interface ObjectStore {
 
 /** Where the gateway learns secrets of access keys. Bounded cache; a disabled key stops working within seconds. */
 export interface CredentialSource {
-  find(
-    accessKeyId: string,
-  ): Promise<
-    { readonly secretAccessKey: string; readonly userId: string; readonly userName: string } | undefined
-  >
+  find(accessKeyId: string): Promise<{ readonly secretAccessKey: string; readonly user: User } | undefined>
 }

@@ -49,7 +49,7 @@ export const copyObject = defineOperation({
     })
     const metadata = input.metadata ?? object.version.metadata
     const { key, conditions } = input
-    return store.putObject({ bucket, key, ownerId: identity.userId, metadata, body, conditions }, call)
+    return store.putObject({ bucket, key, ownerId: identity.accountId, metadata, body, conditions }, call)
   },
   encode: ({ etag, modifiedMs, checksum }) => ({
     status: 200,

@@ -21,10 +21,10 @@ export const createBucket = defineServiceOperation({
   call: async ({ name, location }, { store, call, identity, region }) => {
     checkLocation(location, region)
     try {
-      return await store.createBucket({ name, ownerId: identity.userId }, call)
+      return await store.createBucket({ name, ownerId: identity.accountId }, call)
     } catch (error) {
       if (!(error instanceof ClusterError) || error.code !== 'BucketExists') throw error
-      const mine = error.details.ownerId === identity.userId
+      const mine = error.details.ownerId === identity.accountId
       throw new S3Error(mine ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', undefined, { cause: error })
     }
   },

@@ -20,7 +20,7 @@ export const createMultipartUpload = defineOperation({
     }
   },
   call: ({ key, metadata, checksum }, { store, bucket, call, identity }) =>
-    store.createUpload({ bucket, key, ownerId: identity.userId, metadata, checksum }, call),
+    store.createUpload({ bucket, key, ownerId: identity.accountId, metadata, checksum }, call),
   encode: ({ uploadId }, { key, checksum }, { bucket }) => ({
     status: 200,
     headers: {

@@ -30,14 +30,14 @@ export const listBuckets = defineServiceOperation({
     }
     if (!/^[a-z0-9.-]*$/.test(input.prefix)) return nothing
     return collect(input, async (after, limit) =>
-      context.store.listBuckets({ ownerId: context.identity.userId, after, limit }, context.call),
+      context.store.listBuckets({ ownerId: context.identity.accountId, after, limit }, context.call),
     )
   },
   encode: ({ buckets, next }, input, { identity, region }) => ({
     status: 200,
     body: document(
       'ListAllMyBucketsResult',
-      owner('Owner', identity.userId, identity),
+      owner('Owner', identity.accountId, identity),
       wrap('Buckets', ...buckets.map((bucket) => encodeBucket(bucket, region))),
       element('Prefix', input.prefix === '' ? undefined : input.prefix),
       element('ContinuationToken', next),

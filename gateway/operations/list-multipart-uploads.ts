@@ -1,6 +1,6 @@
 /** ListMultipartUploads: uploads in progress, by key and upload id. */
 import type { ListedUpload, Page } from '../../node/core/catalog-types.ts'
-import type { Identity } from '../auth/authenticate.ts'
+import type { Identity } from '../auth/identity.ts'
 import { gatewayLimits } from '../limits.ts'
 import { defineOperation } from '../operation.ts'
 import { isoDate } from '../s3/dates.ts'

@@ -32,7 +32,7 @@ export const putObject = defineOperation({
       const current = await store.findObject({ bucket, key, expect: 'nothing' }, call)
       checkWrite(conditions, current?.version)
     }
-    return store.putObject({ bucket, key, ownerId: identity.userId, metadata, conditions, body }, call)
+    return store.putObject({ bucket, key, ownerId: identity.accountId, metadata, conditions, body }, call)
   },
   encode: ({ etag, checksum }) => ({
     status: 200,

@@ -1,6 +1,6 @@
 /** What both object listings share: query fields, entries and common prefixes as XML. */
 import type { Checksum, ListedObject, Page } from '../../node/core/catalog-types.ts'
-import type { Identity } from '../auth/authenticate.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { GatewayLimits } from '../limits.ts'
 import type { S3Request } from '../operation.ts'
 import { isoDate } from './dates.ts'

@@ -36,6 +36,7 @@ const table: Record<ClusterErrorCode, S3ErrorCode> = {
   // Fenced by garbage collection before it was committed: the client sends it again.
   VersionAbandoned: 'ServiceUnavailable',
   StaleBucket: 'OperationAborted',
+  WriteRulesConflict: 'InvalidBucketState',
   DecryptionFailed: 'InternalError',
   Internal: 'InternalError',
 }

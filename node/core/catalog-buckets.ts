@@ -9,6 +9,7 @@
  * the name up again, not report that the objects of the bucket's successor do not exist.
  */
 import { ClusterError } from '../errors.ts'
+import { initialWriteRules, type WriteRules } from './bucket-configuration.ts'
 import { type BucketRow, rowKeys } from './catalog-rows.ts'
 import type { RowChanges } from './row-changes.ts'
 
@@ -40,11 +41,26 @@ export function closeBucket(changes: RowChanges, { bucketId, attempt }: BucketCh
   return {}
 }
 
+/**
+ * Takes over rules of a higher revision; older ones change nothing. Refuses: NoSuchBucket (unknown to this group).
+ * A closed bucket takes them, too: it may be opened again.
+ */
+export function setBucketRules(
+  changes: RowChanges,
+  { bucketId, rules }: { readonly bucketId: string; readonly rules: WriteRules },
+): Record<string, never> {
+  const row = changes.get<BucketRow>(rowKeys.bucket(bucketId))
+  if (row === undefined) throw unknown(bucketId)
+  const before = row.rules ?? initialWriteRules
+  if (rules.revision > before.revision) {
+    changes.put(rowKeys.bucket(bucketId), { ...row, rules } satisfies BucketRow)
+  }
+  return {}
+}
+
 /** Refuses with NoSuchBucket when the bucket is unknown here, with StaleBucket when it is closed. */
 export function requireOpen(row: BucketRow | undefined, bucketId: string): BucketRow {
-  if (row === undefined) {
-    throw new ClusterError('NoSuchBucket', 'this group does not know the bucket', { details: { bucketId } })
-  }
+  if (row === undefined) throw unknown(bucketId)
   if (row.state !== 'open') throw stale(bucketId, row)
   return row
 }
@@ -74,6 +90,10 @@ function bucketAt(changes: RowChanges, { bucketId, attempt }: BucketChange): Buc
   if (row === undefined) return { state: 'closed', attempt, objectCount: 0, uploadCount: 0 }
   if (row.attempt > attempt) throw stale(bucketId, row)
   return row
+}
+
+function unknown(bucketId: string): ClusterError {
+  return new ClusterError('NoSuchBucket', 'this group does not know the bucket', { details: { bucketId } })
 }
 
 function stale(bucketId: string, { state, attempt }: BucketRow): ClusterError {

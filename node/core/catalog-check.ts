@@ -2,6 +2,7 @@
  * What a well-formed catalog command and query look like; what is not is answered with BadMessage before any row is
  * read, so that no message of a faulty peer can stop a replica.
  */
+import { writeRulesShape } from './bucket-configuration-check.ts'
 import { catalogLimits } from './catalog-rows.ts'
 import type {
   Blob,
@@ -103,6 +104,7 @@ const listedPart = record({ partNumber: integer(0), etag }, { checksum: text(128
 const commands: Readonly<Record<CatalogCommand['kind'], Shape>> = {
   'open-bucket': record({ bucketId: id, attempt: integer(0) }),
   'close-bucket': record({ bucketId: id, attempt: integer(0) }),
+  'set-write-rules': record({ bucketId: id, rules: writeRulesShape }),
   'put-version': record({
     bucketId: id,
     version,

@@ -24,6 +24,7 @@
  * current one stays in `o`; retention and legal hold are further fields of a version (either row), defaults and the
  * versioning state further fields of `b`. Extents and blobs hang on version id and blob id and do not move.
  */
+import type { WriteRules } from './bucket-configuration.ts'
 import type {
   CatalogReplies,
   Extent,
@@ -67,6 +68,8 @@ export interface BucketRow {
   readonly attempt: number
   readonly objectCount: number
   readonly uploadCount: number
+  /** Absent: `initialWriteRules`. */
+  readonly rules?: WriteRules
 }
 
 export interface ObjectRow {

@@ -4,6 +4,7 @@
  * Field names are on disk and on the wire: append-only. Times are wall-clock ms of the proposer; the state
  * machine makes them non-decreasing per key. Every id is lower-case hex.
  */
+import type { WriteRules } from './bucket-configuration.ts'
 
 /** How one blob's ciphertext is cut into shards, and who holds them. */
 export interface ShardedBlob {
@@ -129,6 +130,8 @@ export type CatalogCommand =
   | { readonly kind: 'open-bucket'; readonly bucketId: string; readonly attempt: number }
   /** Refuses when objects or uploads exist in this group; afterwards writes are refused, for good unless opened again. */
   | { readonly kind: 'close-bucket'; readonly bucketId: string; readonly attempt: number }
+  /** The bucket's rules as the registry has them; applied when their revision is higher than what the group has. */
+  | { readonly kind: 'set-write-rules'; readonly bucketId: string; readonly rules: WriteRules }
   | {
       readonly kind: 'put-version'
       readonly bucketId: string
@@ -213,6 +216,7 @@ export type CatalogCommand =
 export interface CatalogReplies {
   'open-bucket': Record<string, never>
   'close-bucket': Record<string, never>
+  'set-write-rules': Record<string, never>
   'put-version': { versionId: string; modifiedMs: number; replaced: boolean }
   'delete-object': { existed: boolean }
   'create-upload': Record<string, never>

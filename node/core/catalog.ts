@@ -8,7 +8,7 @@
 import { ClusterError } from '../errors.ts'
 import { prefixEnd } from './byte-order.ts'
 import { abandonBlobs, forgetFences, forgetGarbage, relocateShard } from './catalog-blobs.ts'
-import { closeBucket, openBucket } from './catalog-buckets.ts'
+import { closeBucket, openBucket, setBucketRules } from './catalog-buckets.ts'
 import { wrongWithCommand } from './catalog-check.ts'
 import { type PartRow, rowKeys, type UploadName } from './catalog-rows.ts'
 import type { CatalogCommand, CatalogReplies, Part } from './catalog-types.ts'
@@ -58,6 +58,8 @@ function run(
       return openBucket(changes, command)
     case 'close-bucket':
       return closeBucket(changes, command)
+    case 'set-write-rules':
+      return setBucketRules(changes, command)
     case 'put-version':
       return putVersion(changes, command)
     case 'delete-object':

@@ -183,6 +183,12 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
       }
     case 'remove-bucket':
       return { name: command.name, bucketId: command.bucketId, attempt: command.attempt }
+    case 'set-write-rules':
+      return 'rules' in command
+        ? { bucketId: command.bucketId, rules: sortedJson(command.rules) }
+        : { name: command.name, bucketId: command.bucketId, change: sortedJson(command.change) }
+    case 'configure-bucket':
+      return { name: command.name, bucketId: command.bucketId, changes: sortedJson(command.changes) }
     default:
       return {}
   }

@@ -5,10 +5,13 @@
  * openings and closings in the catalog groups (decision 0181); a removed bucket's id never comes back.
  */
 import { ClusterError } from '../errors.ts'
+import { type BucketConfiguration, initialWriteRules, type WriteRules } from './bucket-configuration.ts'
+import { canonicalJson } from './canonical-json.ts'
 import type { ClusterMap } from './cluster-map.ts'
 import { type BucketRow, type OwnerRow, registryKeys, registryLimits } from './registry-rows.ts'
 import type { Bucket, RegistryCommand, RegistryReplies } from './registry-types.ts'
 import type { RowChanges } from './row-changes.ts'
+import { encodeRow } from './row-codec.ts'
 
 type Command<K extends RegistryCommand['kind']> = Extract<RegistryCommand, { kind: K }>
 
@@ -79,6 +82,49 @@ export function removeBucket(changes: RowChanges, command: Command<'remove-bucke
   changes.delete(registryKeys.bucketOf(ownerId, name))
   changes.put(registryKeys.owner(ownerId), { buckets: owned - 1 } satisfies OwnerRow)
   changes.put(registryKeys.removed(bucketId), {})
+  return {}
+}
+
+/**
+ * Changes the write rules; a change that leaves them as they are does not raise the revision, so it may be repeated.
+ * Refuses: NoSuchBucket, StaleBucket (another incarnation), WriteRulesConflict.
+ */
+export function setWriteRules(
+  changes: RowChanges,
+  command: Command<'set-write-rules'>,
+): RegistryReplies['set-write-rules'] {
+  const bucket = requireBucket(changes, command)
+  const before = bucket.writeRules ?? initialWriteRules
+  const objectLock = command.change.objectLock ?? before.objectLock
+  const versioning = command.change.versioning ?? (objectLock === undefined ? before.versioning : 'Enabled')
+  if (objectLock !== undefined && versioning !== 'Enabled') {
+    throw new ClusterError('WriteRulesConflict', 'versioning stays enabled in a bucket with Object Lock')
+  }
+  const after = { versioning, ...(objectLock === undefined ? {} : { objectLock }) }
+  if (canonicalJson({ ...after, revision: before.revision }) === canonicalJson(before))
+    return { rules: before }
+  const rules: WriteRules = { revision: before.revision + 1, ...after }
+  changes.put(registryKeys.bucket(bucket.name), {
+    bucket: { ...bucket, writeRules: rules },
+  } satisfies BucketRow)
+  return { rules }
+}
+
+/** Sets and removes documents. Refuses: NoSuchBucket, StaleBucket (another incarnation), NoSpace. */
+export function configureBucket(
+  changes: RowChanges,
+  command: Command<'configure-bucket'>,
+): RegistryReplies['configure-bucket'] {
+  const bucket = requireBucket(changes, command)
+  const merged = Object.entries({ ...bucket.configuration, ...command.changes })
+  const configuration: BucketConfiguration = Object.fromEntries(merged.filter(([, value]) => value !== null))
+  const { configurationBytesMax } = registryLimits
+  if (encodeRow(configuration).length > configurationBytesMax) {
+    throw new ClusterError('NoSpace', 'the documents of the bucket are too large together', {
+      details: { configurationBytesMax },
+    })
+  }
+  changes.put(registryKeys.bucket(bucket.name), { bucket: { ...bucket, configuration } } satisfies BucketRow)
   return {}
 }
 

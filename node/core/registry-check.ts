@@ -1,6 +1,7 @@
 /**
  * What a well-formed registry command and query look like; what is not is answered with BadMessage.
  */
+import { configurationShape, writeRulesChange, writeRulesShape } from './bucket-configuration-check.ts'
 import { nodeShape } from './map-check.ts'
 import { registryLimits } from './registry-rows.ts'
 import type { RegistryCommand, RegistryQuery } from './registry-types.ts'
@@ -38,16 +39,19 @@ const change = union({
   'remove-node': exactRecord({ kind: oneOf('remove-node'), nodeId }),
 })
 
-const bucket = record({
-  name: bucketName,
-  bucketId,
-  ownerId: userId,
-  createdMs: integer(0, 8.64e15),
-  poolId: text(63),
-  wrappedKey: sealed,
-  state: bucketState,
-  attempt: integer(0),
-})
+const bucket = record(
+  {
+    name: bucketName,
+    bucketId,
+    ownerId: userId,
+    createdMs: integer(0, 8.64e15),
+    poolId: text(63),
+    wrappedKey: sealed,
+    state: bucketState,
+    attempt: integer(0),
+  },
+  { writeRules: writeRulesShape, configuration: configurationShape },
+)
 
 const commands: Readonly<Record<RegistryCommand['kind'], Shape>> = {
   statement: record({
@@ -57,7 +61,7 @@ const commands: Readonly<Record<RegistryCommand['kind'], Shape>> = {
     }),
   }),
   'put-user': record({
-    user: record({ userId, name: text(256) }),
+    user: record({ userId, name: text(256) }, { accountId: userId, path: text(512), email: text(320) }),
     credential: record({ accessKeyId, userId, sealedSecret: sealed, state: oneOf('active', 'disabled') }),
   }),
   'disable-credential': record({ accessKeyId }),
@@ -69,6 +73,8 @@ const commands: Readonly<Record<RegistryCommand['kind'], Shape>> = {
     to: bucketState,
   }),
   'remove-bucket': record({ name: bucketName, bucketId, attempt: integer(0) }),
+  'set-write-rules': record({ name: bucketName, bucketId, change: writeRulesChange }),
+  'configure-bucket': record({ name: bucketName, bucketId, changes: configurationShape }),
 }
 
 const queries: Readonly<Record<RegistryQuery['kind'], Shape>> = {

@@ -28,6 +28,8 @@ export const registryLimits = {
   credentialsMax: 50_000,
   /** Buckets in one answer: S3's ListBuckets page. */
   bucketsPageMax: 10_000,
+  /** All documents of a bucket, packed: a policy of 20 KiB, 1,000 lifecycle rules, 100 CORS rules; every gateway caches it. */
+  configurationBytesMax: 512 * 1024,
   /** A secret or key, wrapped. */
   sealedBytesMax: 4096,
   signaturesMax: 100,

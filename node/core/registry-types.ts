@@ -4,6 +4,13 @@
  * Membership changes are statements signed by operator keys; the bucket directory and credentials are written by
  * admitted gateways. Field names are on disk and on the wire: append-only.
  */
+import type {
+  BucketConfiguration,
+  ConfigurationChanges,
+  DefaultRetention,
+  VersioningState,
+  WriteRules,
+} from './bucket-configuration.ts'
 import type { ClusterMap, MapNode } from './cluster-map.ts'
 
 /** The founding document: the registry's state at index 0, signed by every founding operator. */
@@ -33,6 +40,11 @@ export interface SignedStatement {
 export interface User {
   readonly userId: string
   readonly name: string
+  /** The account that the user belongs to and that owns what the user creates. Absent: the user is an account of its own. */
+  readonly accountId?: string
+  /** IAM path, for example `/docks/`; absent: `/`. */
+  readonly path?: string
+  readonly email?: string
 }
 
 /** An access key; its secret is encrypted under the owner's key: operators of registry nodes cannot sign with it. */
@@ -56,6 +68,17 @@ export interface Bucket {
   readonly state: 'creating' | 'active' | 'deleting'
   /** Rises with every change of state: fences the openings and closings in the catalog groups that go with it. */
   readonly attempt: number
+  /** Absent: `initialWriteRules`. */
+  readonly writeRules?: WriteRules
+  /** Absent: no document was ever set. */
+  readonly configuration?: BucketConfiguration
+}
+
+/** What changes in a bucket's write rules. */
+export interface WriteRulesChange {
+  readonly versioning?: Exclude<VersioningState, 'Off'>
+  /** Turns Object Lock on if it is off (and versioning with it), and sets its default; `{}`: no default. */
+  readonly objectLock?: { readonly defaultRetention?: DefaultRetention }
 }
 
 export type RegistryCommand =
@@ -79,6 +102,23 @@ export type RegistryCommand =
       readonly bucketId: string
       readonly attempt: number
     }
+  /**
+   * Changes write rules and raises their revision. Refused with NoSuchBucket, StaleBucket, and WriteRulesConflict when
+   * versioning of a bucket with Object Lock would be suspended.
+   */
+  | {
+      readonly kind: 'set-write-rules'
+      readonly name: string
+      readonly bucketId: string
+      readonly change: WriteRulesChange
+    }
+  /** Sets and removes documents; the last writer of a name wins. Refused with NoSuchBucket, StaleBucket, NoSpace. */
+  | {
+      readonly kind: 'configure-bucket'
+      readonly name: string
+      readonly bucketId: string
+      readonly changes: ConfigurationChanges
+    }
 
 export interface RegistryReplies {
   statement: { epoch: number }
@@ -87,6 +127,8 @@ export interface RegistryReplies {
   'reserve-bucket': Record<string, never>
   'set-bucket-state': { attempt: number }
   'remove-bucket': Record<string, never>
+  'set-write-rules': { rules: WriteRules }
+  'configure-bucket': Record<string, never>
 }
 
 /** `linearizable: false` may be answered by any replica from its own state (polling of the map). */

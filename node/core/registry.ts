@@ -6,7 +6,13 @@
  * given the same verified document, and rows appear with the first change.
  */
 import { ClusterError } from '../errors.ts'
-import { removeBucket, reserveBucket, setBucketState } from './registry-buckets.ts'
+import {
+  configureBucket,
+  removeBucket,
+  reserveBucket,
+  setBucketState,
+  setWriteRules,
+} from './registry-buckets.ts'
 import { wrongWithRegistryCommand } from './registry-check.ts'
 import { disableCredential, putUser } from './registry-credentials.ts'
 import { applyStatement, currentMap } from './registry-membership.ts'
@@ -60,5 +66,9 @@ function run(
       return setBucketState(changes, command)
     case 'remove-bucket':
       return removeBucket(changes, command)
+    case 'set-write-rules':
+      return setWriteRules(changes, command)
+    case 'configure-bucket':
+      return configureBucket(changes, command)
   }
 }

@@ -108,6 +108,28 @@ export function exactRecord(required: Readonly<Record<string, Shape>>): Shape {
   }
 }
 
+/** Plain data: null, booleans, safe integers, well-formed text, lists and maps of these, within bounds. */
+export function plain(bounds: { depthMax: number; valuesMax: number; textBytesMax: number }): Shape {
+  const leaf = text(bounds.textBytesMax)
+  return (value) => {
+    let values = 0
+    const check = (each: unknown, depth: number): string | undefined => {
+      values += 1
+      if (values > bounds.valuesMax) return `has more than ${bounds.valuesMax} values`
+      if (each === null || typeof each === 'boolean' || Number.isSafeInteger(each)) return undefined
+      if (typeof each === 'string') return leaf(each)
+      if (depth === bounds.depthMax) return `is deeper than ${bounds.depthMax} levels`
+      if (!Array.isArray(each) && !isRecord(each)) return 'is not plain data'
+      for (const [name, member] of Object.entries(each)) {
+        const wrong = leaf(name) ?? check(member, depth + 1)
+        if (wrong !== undefined) return wrong
+      }
+      return undefined
+    }
+    return check(value, 0)
+  }
+}
+
 /** A record whose field `kind` chooses among shapes. */
 export function union(kinds: Readonly<Record<string, Shape>>): Shape {
   return (value) => {

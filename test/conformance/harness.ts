@@ -65,7 +65,7 @@ export async function startLocalGateway(
   const users = [alice, bob]
   const app = createGateway({
     store: federation.store,
-    credentials: { find: async (accessKeyId) => users.find((user) => user.accessKeyId === accessKeyId) },
+    credentials: { find: async (accessKeyId) => credentialOf(users, accessKeyId) },
     region,
     domains: ['localhost', 's3.localhost'],
     clock: options.clock ?? systemClock,
@@ -95,6 +95,12 @@ export async function startLocalGateway(
       federation.close()
     },
   }
+}
+
+function credentialOf(users: readonly TestUser[], accessKeyId: string) {
+  const found = users.find((user) => user.accessKeyId === accessKeyId)
+  if (found === undefined) return undefined
+  return { secretAccessKey: found.secretAccessKey, user: { userId: found.userId, name: found.userName } }
 }
 
 /** Clients of two users at the endpoint under test, and buckets that no other test uses. */

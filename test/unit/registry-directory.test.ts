@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ConfigurationChanges } from '../../node/core/bucket-configuration.ts'
 import { answerRegistryQuery } from '../../node/core/registry-queries.ts'
 import { registryLimits } from '../../node/core/registry-rows.ts'
-import type { Bucket } from '../../node/core/registry-types.ts'
+import type { Bucket, WriteRulesChange } from '../../node/core/registry-types.ts'
 import { encodeRow } from '../../node/core/row-codec.ts'
 import { openRegistry, putUser, reserve, setState } from './registry-fixture.ts'
 import type { Driver } from './row-fixture.ts'
@@ -184,4 +185,57 @@ test('malformed registry queries are refused', async () => {
   for (const query of [{ kind: 'x' }, { kind: 'map' }, { kind: 'buckets', after: '', limit: 1e9 }]) {
     await assert.rejects(answerRegistryQuery(driver.rows, query as never), { code: 'BadMessage' })
   }
+})
+
+const rules = (name: string, bucketId: string, change: WriteRulesChange) =>
+  ({ kind: 'set-write-rules', name, bucketId, change }) as const
+
+test('write rules count their revisions, and a repetition counts nothing', async () => {
+  const driver = openRegistry()
+  driver.run(reserve('akten', 'b1'))
+  const enabled = { rules: { revision: 1, versioning: 'Enabled' } }
+  assert.deepEqual(driver.run(rules('akten', 'b1', { versioning: 'Enabled' })), enabled)
+  assert.deepEqual(driver.run(rules('akten', 'b1', { versioning: 'Enabled' })), enabled)
+  driver.run(rules('akten', 'b1', { versioning: 'Suspended' }))
+  assert.deepEqual((await find(driver, 'akten'))?.writeRules, { revision: 2, versioning: 'Suspended' })
+  assert.equal(driver.refused(rules('akten', 'b2', { versioning: 'Enabled' })).code, 'StaleBucket')
+  assert.equal(driver.refused(rules('nichts', 'b1', { versioning: 'Enabled' })).code, 'NoSuchBucket')
+})
+
+test('Object Lock turns versioning on, stays on, and forbids its suspension', async () => {
+  const driver = openRegistry()
+  driver.run(reserve('akten', 'b1'))
+  const defaultRetention = { mode: 'COMPLIANCE', days: 30 } as const
+  driver.run(rules('akten', 'b1', { objectLock: { defaultRetention } }))
+  assert.equal(driver.refused(rules('akten', 'b1', { versioning: 'Suspended' })).code, 'WriteRulesConflict')
+  driver.run(rules('akten', 'b1', { objectLock: {} }))
+  assert.deepEqual((await find(driver, 'akten'))?.writeRules, {
+    revision: 2,
+    versioning: 'Enabled',
+    objectLock: {},
+  })
+})
+
+test('documents of a bucket are set, replaced and removed one by one, within a bound', async () => {
+  const driver = openRegistry()
+  driver.run(reserve('akten', 'b1'))
+  const configure = (changes: ConfigurationChanges) =>
+    ({ kind: 'configure-bucket', name: 'akten', bucketId: 'b1', changes }) as const
+  driver.run(configure({ tags: { land: 'by' }, policy: '{}' }))
+  driver.run(configure({ tags: { land: 'nw' } }))
+  assert.deepEqual((await find(driver, 'akten'))?.configuration, { tags: { land: 'nw' }, policy: '{}' })
+  driver.run(configure({ policy: null }))
+  assert.deepEqual((await find(driver, 'akten'))?.configuration, { tags: { land: 'nw' } })
+  const large = Array.from({ length: 10 }, (_, at) => ({
+    id: `${at}`,
+    kind: 'topic' as const,
+    target: 'x'.repeat(60_000),
+    events: [],
+  }))
+  assert.deepEqual(driver.refused(configure({ notifications: large })), {
+    code: 'NoSpace',
+    details: { configurationBytesMax: registryLimits.configurationBytesMax },
+  })
+  const broken = { ...configure({}), changes: { lifecycle: [{ id: 'r', enabled: 'yes', filter: {} }] } }
+  assert.equal(driver.refused(broken).code, 'BadMessage')
 })

@@ -22,7 +22,7 @@ function authenticate(url: string, nowMs: number, headers: Record<string, string
     credentials: {
       find: async (accessKeyId) =>
         accessKeyId === awsExamples.accessKeyId
-          ? { secretAccessKey: awsExamples.secretAccessKey, userId: 'u', userName: 'n' }
+          ? { secretAccessKey: awsExamples.secretAccessKey, user: { userId: 'u', name: 'n' } }
           : undefined,
     },
     region,
