@@ -126,6 +126,8 @@ export class Pipeline {
     const anyRegion = operation.anyRegion ?? false
     const authenticated = await this.#authenticator.authenticate({ method, address, headers, anyRegion })
     if (operation.kind === 'planned') {
+      // What we cannot do we cannot grant to everybody either.
+      if (authenticated.identity.kind === 'anonymous') throw new S3Error('AccessDenied')
       throw new S3Error('NotImplemented', `${operation.name} is not implemented.`)
     }
     if (address.bucket !== '') checkBucketName(address.bucket)

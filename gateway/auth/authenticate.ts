@@ -1,7 +1,8 @@
 /**
  * Who sends a request, and what vouches for its body: the one place that decides between the signature schemes.
  *
- * Invariant: nothing of a request is acted on before its signature was verified here; anonymous requests do not pass.
+ * Invariant: nothing of a request is acted on before its signature was verified here. A request that claims nothing is
+ * anonymous, whose rights authorise.ts decides; one that claims anything and cannot prove it is refused.
  */
 import type { Clock } from '../../node/world.ts'
 import type { GatewayLimits } from '../limits.ts'
@@ -9,7 +10,7 @@ import type { CredentialSource } from '../object/object-store.ts'
 import type { Address } from '../s3/address.ts'
 import { S3Error } from '../s3/errors.ts'
 import type { Headers } from '../s3/headers.ts'
-import { type Identity, userIdentity } from './identity.ts'
+import { anonymous, type Identity, userIdentity } from './identity.ts'
 import { type Payload, parsePayload, requiredPayloadText, unsignedPayload } from './payload.ts'
 import { hoistedHeaders, isPresigned, parsePresigned, signatureQuery } from './presigned.ts'
 import {
@@ -66,7 +67,7 @@ export class Authenticator {
     this.#keys = new SigningKeys(options.limits.signingKeysMax)
   }
 
-  /** Throws S3Error: AccessDenied without signature, and the errors of the two schemes. */
+  /** `anonymous` without signature. Throws S3Error: the errors of the two schemes. */
   async authenticate(request: Unauthenticated): Promise<Authenticated> {
     const authorization = request.headers.authorization
     const presigned = isPresigned(request.address.query)
@@ -77,7 +78,7 @@ export class Authenticator {
       )
     }
     if (presigned) return this.#presigned(request)
-    if (authorization === undefined) throw new S3Error('AccessDenied')
+    if (authorization === undefined) return unsigned(request)
     return this.#signedHeader(request, authorization)
   }
 
@@ -128,6 +129,14 @@ export class Authenticator {
     const identity = userIdentity(scope.accessKeyId, found.user)
     return { identity, payload, headers }
   }
+}
+
+/** Nothing vouches for the body but its own digests; one that says it is signed in chunks cannot be. */
+function unsigned({ headers }: Unauthenticated): Authenticated {
+  const payload = parsePayload(headers['x-amz-content-sha256'] ?? unsignedPayload, () => {
+    throw new S3Error('AccessDenied')
+  })
+  return { identity: anonymous, payload, headers }
 }
 
 function signedRequest(

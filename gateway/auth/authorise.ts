@@ -1,6 +1,7 @@
 /**
  * Who may do what: one function, so that policies can take its place.
  * The rule now: a bucket's owner may do everything in it, nobody else anything; every user may create and list his own.
+ * Anonymous requests may do nothing.
  */
 import type { Bucket } from '../../node/core/registry-types.ts'
 import { S3Error } from '../s3/errors.ts'
@@ -12,6 +13,7 @@ export function authorise(request: {
   readonly action: string
   readonly bucket: Bucket | undefined
 }): void {
+  if (request.identity.kind === 'anonymous') throw new S3Error('AccessDenied')
   if (request.bucket === undefined || request.bucket.ownerId === request.identity.accountId) return
   throw new S3Error('AccessDenied')
 }

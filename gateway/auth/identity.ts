@@ -3,23 +3,42 @@
  *
  * Invariant: `accountId` owns what the identity creates, and is what ACLs and bucket owners name (the canonical id).
  * A user without an account in the registry is an account of its own, and its root.
- * Source of the ARNs: AWS, "IAM identifiers".
+ * The policies are documents as text; what they mean is gateway/auth/policy's.
+ * Source of the ARNs: AWS, "IAM identifiers"; of the ids: "Unique identifiers" (aws:userid of a session).
  */
 import type { User } from '../../node/core/registry-types.ts'
 
-export interface Identity {
+/** What limits and allows an identity, beside what resources say of it. */
+export interface IdentityPolicies {
+  /** Identity policies: a user's own and those of his groups, or the role's. */
+  readonly policies: readonly string[]
+  /** The permissions boundary; absent: none. */
+  readonly boundary?: string
+}
+
+export interface Identity extends IdentityPolicies {
   readonly kind: 'anonymous' | 'user' | 'role'
   /** '' for anonymous requests. */
   readonly accessKeyId: string
   /** '' for anonymous requests. */
   readonly accountId: string
+  /** A user's id; of a role's session `<role id>:<session name>`. */
   readonly userId: string
   /** As people know it: display name in XML. */
   readonly userName: string
-  /** '' for anonymous requests. */
+  /** '' for anonymous requests. Of a session: `arn:aws:sts::<account>:assumed-role/<role>/<session>`. */
   readonly arn: string
-  /** May do everything in its account. */
+  /** May do everything in its account, unless a session policy narrows it. */
   readonly isRoot: boolean
+  /** The role behind a session. */
+  readonly roleArn?: string
+  /** Policies given when the session began: it may do no more than each of them allows. Absent: not narrowed. */
+  readonly sessionPolicies?: readonly string[]
+  /**
+   * Context keys that come with the identity, by their names in lower case: `aws:principaltag/<name>`,
+   * `aws:tokenissuetime`, claims of a web identity as `<issuer>:<claim>`. Absent: none.
+   */
+  readonly contextKeys?: Readonly<Record<string, readonly string[]>>
 }
 
 export const anonymous: Identity = {
@@ -30,14 +49,35 @@ export const anonymous: Identity = {
   userName: 'anonymous',
   arn: '',
   isRoot: false,
+  policies: [],
+}
+
+/** The account that a user belongs to. */
+export function accountOf(user: User): string {
+  return user.accountId ?? user.userId
+}
+
+export function userArn(user: User): string {
+  const accountId = accountOf(user)
+  if (accountId === user.userId) return `arn:aws:iam::${accountId}:root`
+  return `arn:aws:iam::${accountId}:user${user.path ?? '/'}${user.name}`
 }
 
 /** The identity behind a user's access key. */
-export function userIdentity(accessKeyId: string, user: User): Identity {
-  const accountId = user.accountId ?? user.userId
-  const isRoot = accountId === user.userId
-  const arn = isRoot
-    ? `arn:aws:iam::${accountId}:root`
-    : `arn:aws:iam::${accountId}:user${user.path ?? '/'}${user.name}`
-  return { kind: 'user', accessKeyId, accountId, userId: user.userId, userName: user.name, arn, isRoot }
+export function userIdentity(
+  accessKeyId: string,
+  user: User,
+  access: IdentityPolicies = { policies: [] },
+): Identity {
+  const accountId = accountOf(user)
+  return {
+    kind: 'user',
+    accessKeyId,
+    accountId,
+    userId: user.userId,
+    userName: user.name,
+    arn: userArn(user),
+    isRoot: accountId === user.userId,
+    ...access,
+  }
 }
