@@ -38,6 +38,7 @@ const userSchema = z.object({
   name: z.string().min(1).max(128),
   accessKeyId: z.string().regex(/^[A-Z0-9]{16,128}$/),
   secretAccessKey: z.string().min(32).max(128),
+  email: z.string().max(320).optional(),
 })
 
 function clientOf(member: Member): ClusterClient {

@@ -10,18 +10,19 @@ export interface NewUser {
   readonly name: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
+  readonly email?: string | undefined
 }
 
 /** Idempotent: the same user and key may be registered again. Throws ClusterError when the registry does not answer. */
 export async function registerUser(cluster: ClusterClient, kms: Kms, user: NewUser): Promise<void> {
-  const { userId, name, accessKeyId } = user
+  const { userId, name, accessKeyId, email } = user
   const sealedSecret = await kms.wrap(
     Buffer.from(user.secretAccessKey, 'utf8'),
     credentialContext(accessKeyId),
   )
   await cluster.router.proposeRegistry(`register-${accessKeyId}-${cluster.random.hex(4)}`, {
     kind: 'put-user',
-    user: { userId, name },
+    user: { userId, name, ...(email === undefined ? {} : { email }) },
     credential: { accessKeyId, userId, sealedSecret, state: 'active' },
   })
 }

@@ -37,6 +37,8 @@ const nodeSchema = z.object({
   gcGraceMs: z.number().int().min(0).default(3_600_000),
   /** How long the shards of an overwritten or deleted version stay readable for readers under way. */
   garbageDelayMs: z.number().int().min(0).default(300_000),
+  /** Length of a day for lifecycle rules. Anything but 86,400 is for tests: rules that count days then act within minutes. */
+  lifecycleDaySeconds: z.number().int().min(1).max(86_400).default(86_400),
   /** File with the owner's journal encryption key (32 bytes, hex); absent on operators that must not read journals. */
   journalKeyFile: z.string().optional(),
 })

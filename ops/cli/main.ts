@@ -9,6 +9,16 @@ import { layoutOf } from '../dev/layout.ts'
 
 const defaultDataDir = '.data/dev'
 
+interface DevOptions {
+  readonly dataDir: string
+  readonly port?: number
+  readonly sites?: number
+  readonly nodesPerSite?: number
+  readonly fresh?: boolean
+  readonly conformance?: boolean
+  readonly lifecycleDaySeconds?: number
+}
+
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('must be a whole number')
   return Number(text)
@@ -55,9 +65,21 @@ function addDev(program: Command): void {
       wholeNumber,
     )
     .option('--fresh', 'begin again: delete the data of an earlier federation in the folder')
-    .action(async (options: { dataDir: string; port?: number; sites?: number; nodesPerSite?: number }) => {
+    .option('--conformance', 'add the users and keys that a public S3 conformance suite needs')
+    .option(
+      '--lifecycle-day-seconds <number>',
+      'length of a day for lifecycle rules (default: 86400; 10 with --conformance)',
+      wholeNumber,
+    )
+    .action(async (options: DevOptions) => {
       const { runDev } = await import('../dev/dev.ts')
-      await runDev(options)
+      const { conformanceDaySeconds } = await import('../dev/conformance.ts')
+      const { lifecycleDaySeconds = options.conformance ? conformanceDaySeconds : undefined, ...rest } =
+        options
+      await runDev({
+        ...rest,
+        ...(lifecycleDaySeconds === undefined ? {} : { nodeSettings: { lifecycleDaySeconds } }),
+      })
     })
   dev
     .command('restart <node-or-site>')

@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { z } from 'zod'
 import { writeFileDurably } from '../../node/io/durable-file.ts'
+import { conformanceKeyNames, conformanceUsers } from './conformance.ts'
 import type { Layout } from './layout.ts'
 import { chooseFreePorts, isPortFree } from './ports.ts'
 import { planShape, type ShapeRequest } from './shape.ts'
@@ -35,8 +36,11 @@ const devSchema = z.object({
       name: z.string(),
       accessKeyId: z.string(),
       secretAccessKey: z.string(),
+      email: z.string().optional(),
     }),
   ),
+  /** Keys of the owner that clients may name (SSE-KMS). */
+  kmsKeyNames: z.array(z.string()).default([]),
 })
 
 export type DevFile = z.infer<typeof devSchema>
@@ -49,6 +53,8 @@ export interface DevRequest {
   readonly nodesPerSite?: number
   /** Port for S3 clients; 0: a free one. */
   readonly port?: number
+  /** Adds what a conformance suite needs: see conformance.ts. It stays, however the federation is started later. */
+  readonly conformance?: boolean
 }
 
 const defaults: ShapeRequest & { readonly port: number } = { sites: 3, nodesPerSite: 2, port: 9_000 }
@@ -57,7 +63,8 @@ const userNames = ['dock', 'evidence']
 /** Reads the data directory's decisions, or makes them when it is new. Throws when `request` contradicts them. */
 export async function openDevFile(layout: Layout, request: DevRequest): Promise<DevFile> {
   const found = readDevFile(layout)
-  const file = found === undefined ? await decide(layout, request) : await reconcile(found, request)
+  const plain = found === undefined ? await decide(layout, request) : await reconcile(found, request)
+  const file = request.conformance === true ? withConformance(plain) : plain
   await writeFileDurably(layout.devFile, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 })
   return file
 }
@@ -89,7 +96,8 @@ async function decide(layout: Layout, request: DevRequest): Promise<DevFile> {
       auditor: pair(),
       nodes: Object.fromEntries(nodes.map((node) => [node.nodeId, pair()])),
     },
-    users: userNames.map(newUser),
+    users: userNames.map((name) => newUser({ name })),
+    kmsKeyNames: [],
   }
   mkdirSync(layout.root, { recursive: true, mode: 0o700 })
   return file
@@ -109,10 +117,22 @@ async function reconcile(found: DevFile, request: DevRequest): Promise<DevFile> 
   return { ...found, ports: { ...found.ports, s3 } }
 }
 
-function newUser(name: string): DevUser {
+/** Adds the users and key names that are missing; those that are there keep their keys. */
+function withConformance(file: DevFile): DevFile {
+  const names = new Set(file.users.map((user) => user.name))
+  const missing = conformanceUsers().filter((user) => !names.has(user.name))
+  return {
+    ...file,
+    users: [...file.users, ...missing.map(newUser)],
+    kmsKeyNames: [...new Set([...file.kmsKeyNames, ...conformanceKeyNames])],
+  }
+}
+
+/** A user with fresh keys. */
+function newUser(identity: Pick<DevUser, 'name' | 'email'> & { readonly userId?: string }): DevUser {
   return {
     userId: randomBytes(16).toString('hex'),
-    name,
+    ...identity,
     // The alphabet and length that client software expects of an access key id.
     accessKeyId: `BC${randomBytes(18)
       .toString('base64')

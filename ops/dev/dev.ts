@@ -39,14 +39,18 @@ function stopOnSignal(starting: Promise<LocalFederation>, say: (line: string) =>
 /** Endpoint, users and settings of clients, ready to paste. */
 export function announcement(federation: Pick<LocalFederation, 'file' | 'layout'>, dataDir: string): string {
   const { endpoint, region, users, nodes } = federation.file
-  const first = users[0] ?? { accessKeyId: '', secretAccessKey: '' }
+  const people = users.filter((user) => user.email === undefined)
+  const first = people[0] ?? { accessKeyId: '', secretAccessKey: '' }
   const access = { endpoint, region, ...first }
   const sites = [...new Set(nodes.map((node) => node.site))]
   const options = dataDir === '.data/dev' ? '' : ` --data-dir ${dataDir}`
   return [
     '',
     `S3 endpoint  ${endpoint}   region ${region}`,
-    ...users.map((user) => `user ${user.name.padEnd(10)} ${user.accessKeyId}  ${user.secretAccessKey}`),
+    ...people.map((user) => `user ${user.name.padEnd(10)} ${user.accessKeyId}  ${user.secretAccessKey}`),
+    ...(people.length < users.length
+      ? [`${users.length - people.length} users for conformance suites: ${federation.layout.federationFile}`]
+      : []),
     '',
     '# aws CLI: paste into the shell',
     awsSettings(access),

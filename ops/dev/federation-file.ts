@@ -13,7 +13,17 @@ const processShape = { pid: z.number().int(), adminUrl: z.string() }
 const federationSchema = z.object({
   endpoint: z.string(),
   region: z.string(),
-  users: z.array(z.object({ name: z.string(), accessKeyId: z.string(), secretAccessKey: z.string() })),
+  users: z.array(
+    z.object({
+      name: z.string(),
+      userId: z.string(),
+      accessKeyId: z.string(),
+      secretAccessKey: z.string(),
+      email: z.string().optional(),
+    }),
+  ),
+  /** Keys of the owner that clients may name. */
+  kmsKeyNames: z.array(z.string()).default([]),
   gateway: z.object(processShape),
   nodes: z.array(z.object({ id: z.string(), operator: z.string(), site: z.string(), ...processShape })),
   /** Processes that keep no data of clients. */
@@ -36,5 +46,10 @@ export function readFederationFile(layout: Layout): FederationFile {
   if (!existsSync(layout.federationFile)) {
     throw new Error(`no local federation serves from ${layout.root}; start one with: npm start`)
   }
-  return federationSchema.parse(JSON.parse(readFileSync(layout.federationFile, 'utf8')))
+  return parseFederationFile(readFileSync(layout.federationFile, 'utf8'))
+}
+
+/** Throws when the text is not a federation.json. */
+export function parseFederationFile(text: string): FederationFile {
+  return federationSchema.parse(JSON.parse(text))
 }

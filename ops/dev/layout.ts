@@ -12,7 +12,7 @@ export interface Layout {
   /** What clients and tests need; written when the cluster serves, removed when it ends. */
   readonly federationFile: string
   readonly genesisFile: string
-  /** Exists once the registry knows the users. */
+  /** The access keys that the registry knows, one a line. */
   readonly usersFile: string
   /** For Prometheus' file service discovery; alone in its folder, which holds no secret. */
   readonly targetsFile: string

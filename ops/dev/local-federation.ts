@@ -5,7 +5,7 @@
  * dies stays dead until `restart`; `stop` leaves no process behind. Used by `npm start`, by the cluster tests and by
  * the benchmark, so that all three run the same thing.
  */
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -118,11 +118,8 @@ export class LocalFederation {
     return {
       endpoint: this.endpoint,
       region: this.dev.region,
-      users: this.dev.users.map(({ name, accessKeyId, secretAccessKey }) => ({
-        name,
-        accessKeyId,
-        secretAccessKey,
-      })),
+      users: this.dev.users,
+      kmsKeyNames: this.dev.kmsKeyNames,
       gateway: processOf(this.#member(gatewayId)),
       nodes: this.#members
         .filter((member) => member.kind === 'node')
@@ -172,14 +169,14 @@ export class LocalFederation {
         .filter((member) => member.kind === 'node' || member.kind === 'auditor')
         .map((member) => this.#startMember(member)),
     )
-    if (!existsSync(this.layout.usersFile)) {
+    if (!areRegistered(this.layout, this.dev)) {
       await registerUsers({
         cwd: checkout,
         gatewayConfig: gateway.configFile,
         logFile: join(this.layout.logDir, 'register-users.log'),
         users: this.dev.users,
       })
-      await writeFileDurably(this.layout.usersFile, 'the users of dev.json are in the registry\n')
+      await writeFileDurably(this.layout.usersFile, registered(this.dev))
     }
     await this.#startMember(gateway)
     await waitUntilReady(gateway)
@@ -222,6 +219,15 @@ export class LocalFederation {
 
 export function adminUrlOf(member: Pick<Member, 'ports'>): string {
   return `http://127.0.0.1:${member.ports.admin}`
+}
+
+/** What `users.registered` holds: the access keys that the registry knows. */
+function registered(dev: DevFile): string {
+  return `${dev.users.map((user) => user.accessKeyId).join('\n')}\n`
+}
+
+function areRegistered(layout: Layout, dev: DevFile): boolean {
+  return existsSync(layout.usersFile) && readFileSync(layout.usersFile, 'utf8') === registered(dev)
 }
 
 function reportDeath(options: FederationOptions, death: Death): void {

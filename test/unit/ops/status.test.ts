@@ -27,6 +27,7 @@ test('status shows living and dead nodes, leaders, capacity and degraded objects
     endpoint: 'http://127.0.0.1:9000',
     region: 'eu-central-1',
     users: [],
+    kmsKeyNames: [],
     gateway: { pid: 1, adminUrl },
     nodes: [
       { id: 'by-1', operator: 'by', site: 'by-muenchen', pid: 2, adminUrl },
