@@ -12,6 +12,7 @@ import type {
   Extent,
   Version,
 } from './catalog-types.ts'
+import { objectEncryptionShape as encryption } from './object-encryption.ts'
 import {
   bytes,
   dictionary,
@@ -92,11 +93,11 @@ const version = record(
     dataKey,
     segmentBytes: integer(1),
   },
-  { checksum },
+  { checksum, encryption },
 )
 const upload = record(
   { uploadId: id, key, startedMs: time, ownerId: name, metadata, dataKey, segmentBytes: integer(1) },
-  { checksum: record({ algorithm, type: checksumType }) },
+  { checksum: record({ algorithm, type: checksumType }), encryption },
 )
 const part = record({ partNumber, blobId: blobRef, bytes: integer(0), etag, modifiedMs: time }, { checksum })
 const listedPart = record({ partNumber: integer(0), etag }, { checksum: text(128) })

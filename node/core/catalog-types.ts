@@ -5,6 +5,7 @@
  * machine makes them non-decreasing per key. Every id is lower-case hex.
  */
 import type { WriteRules } from './bucket-configuration.ts'
+import type { ObjectEncryption } from './object-encryption.ts'
 
 /** How one blob's ciphertext is cut into shards, and who holds them. */
 export interface ShardedBlob {
@@ -93,6 +94,8 @@ export interface Version {
   readonly dataKey: WrappedKey
   /** Plaintext bytes of one authenticated segment. */
   readonly segmentBytes: number
+  /** Absent: SSE-S3. */
+  readonly encryption?: ObjectEncryption
 }
 
 /** A multipart upload in progress. */
@@ -106,6 +109,8 @@ export interface Upload {
   readonly segmentBytes: number
   /** What the client announced at creation; undefined: none. */
   readonly checksum?: Pick<Checksum, 'algorithm' | 'type'>
+  /** Of all its parts and of the version that they become. Absent: SSE-S3. */
+  readonly encryption?: ObjectEncryption
 }
 
 export interface Part {

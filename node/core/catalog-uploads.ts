@@ -164,6 +164,7 @@ function versionOf(command: Command<'complete-upload'>, upload: Upload, chosen: 
     extents,
     dataKey: upload.dataKey,
     segmentBytes: upload.segmentBytes,
+    ...(upload.encryption === undefined ? {} : { encryption: upload.encryption }),
   }
 }
 
