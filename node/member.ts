@@ -22,10 +22,12 @@ import { parseClusterMap } from './protocol/cluster-map-schema.ts'
 import type { Serve } from './protocol/inbound.ts'
 import type { Handlers } from './protocol/messages.ts'
 import { AddressBook } from './services/address-book.ts'
+import { agreedClock, offsetAmong } from './services/agreed-clock.ts'
 import { createFunnel } from './services/funnel.ts'
 import { MapWatch } from './services/map-watch.ts'
 import { MemberService } from './services/member-service.ts'
 import { version } from './version.ts'
+import type { Clock } from './world.ts'
 
 /** The fields that configurations of all members have (config.ts). */
 export interface MemberConfig {
@@ -49,6 +51,8 @@ export class Member {
   readonly transport: TlsTransport
   readonly swarm: Swarm
   readonly logger: Logger
+  /** Wall time as most members see it; for decisions that retention depends on. */
+  readonly agreedClock: Clock
   readonly #config: MemberConfig
   readonly #wire: TableMetrics<keyof typeof wireMetrics>
   readonly #book: AddressBook
@@ -101,6 +105,7 @@ export class Member {
         peerChanged: ({ nodeId: peer, up }) => logger.info({ peer, up }, up ? 'peer is up' : 'peer is down'),
       },
     })
+    this.agreedClock = agreedClock(systemClock, () => this.transport.peers())
     this.#watch = new MapWatch({
       initial: newestMap(genesis, this.#path('map.json')),
       caller: this.transport,
@@ -165,6 +170,7 @@ export class Member {
       metrics: this.metrics.funnel(),
     })
     this.metrics.peers(() => this.transport.peers())
+    this.metrics.clockOffset(() => offsetAmong(this.transport.peers()))
     this.admin.addCheck('registry', async () => this.#checkRegistry())
     const listen = await this.transport.listen(this.#config.listen)
     const admin = await this.admin.listen(this.#config.admin)

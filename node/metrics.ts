@@ -134,6 +134,18 @@ export class Metrics {
     })
   }
 
+  /** How far the clock of this process is from what most members say; see services/agreed-clock.ts. */
+  clockOffset(offsetMs: () => number): void {
+    new Gauge({
+      name: 'bundescloud_clock_offset_seconds',
+      help: 'How far the time that most members agree on is ahead of the clock of this process',
+      registers: [this.registry],
+      collect() {
+        this.set(offsetMs() / 1_000)
+      },
+    })
+  }
+
   #eventLoop(): void {
     const delay = monitorEventLoopDelay({ resolution: lagResolutionMs })
     delay.enable()

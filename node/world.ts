@@ -58,6 +58,8 @@ export interface PeerState {
   readonly up: boolean
   /** Smoothed round-trip time in ms; undefined until measured. */
   readonly rttMs: number | undefined
+  /** How far the peer's wall clock is ahead of ours, in ms; undefined or absent until measured. */
+  readonly clockOffsetMs?: number | undefined
 }
 
 /** The owner's key store. `context` binds a wrapped secret to its use, e.g. `bucket/<id>`. */

@@ -78,6 +78,7 @@ export class TlsPeer {
   #up = false
   #announcedUp = false
   #rttMs: number | undefined
+  #clockOffsetMs: number | undefined
   /** The key of the connections that are open or being made. */
   #provenKey: string | undefined
   /** A dial is under way whose outcome is not known: calls wait for it. */
@@ -99,7 +100,8 @@ export class TlsPeer {
   }
 
   get state(): PeerState {
-    return { nodeId: this.#options.nodeId, up: this.#up, rttMs: this.#rttMs }
+    const { nodeId } = this.#options
+    return { nodeId, up: this.#up, rttMs: this.#rttMs, clockOffsetMs: this.#clockOffsetMs }
   }
 
   /** Dials now unless there is a connection or a dial; for the start, a new address, a sign of life. */
@@ -253,7 +255,9 @@ export class TlsPeer {
     const rttMs = performance.now() - sentAtMs
     // Smoothed as in RFC 6298.
     this.#rttMs = this.#rttMs === undefined ? rttMs : this.#rttMs + (rttMs - this.#rttMs) / 8
-    const epoch: unknown = Object(reply).epoch
+    const { epoch, receivedMs }: { epoch?: unknown; receivedMs?: unknown } = Object(reply)
+    // The peer looked at its clock about half a round trip ago.
+    if (typeof receivedMs === 'number') this.#clockOffsetMs = receivedMs - (Date.now() - rttMs / 2)
     if (typeof epoch === 'number') this.#options.heardEpoch(epoch)
   }
 

@@ -641,6 +641,8 @@ test('round trips are measured and pings tell the epoch of the map', async () =>
   await world.start('b', {})
   const a = await world.start('a', { observer: { heardEpoch: (_nodeId, epoch) => epochs.push(epoch) } })
   await eventually('a round trip is measured', () => a.peers()[0]?.rttMs !== undefined)
+  const offsetMs = a.peers()[0]?.clockOffsetMs ?? Number.NaN
+  assert.ok(Math.abs(offsetMs) < 60_000, `both read the same clock, ${offsetMs} ms apart`)
   assert.ok(epochs.includes(7))
 })
 

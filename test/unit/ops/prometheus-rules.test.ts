@@ -18,6 +18,7 @@ test('the alerts exist, each with a promtool test and a runbook', () => {
     'BlobsLost',
     'GatewayErrors',
     'SpaceLow',
+    'ClockOff',
   ])
   for (const alert of alerts) {
     assert.ok(existsSync(join(folder, 'tests', `${alert}.test.yml`)), `${alert} has no rule test`)
