@@ -1,11 +1,18 @@
 /** CopyObject: reads and writes through the gateway; the copy is encrypted under a key of its own. */
+import type { ObjectMetadata } from '../../node/core/catalog-types.ts'
 import { type BucketContext, defineOperation } from '../operation.ts'
 import { checksums, defaultAlgorithm, parseAlgorithm } from '../s3/checksum.ts'
 import { writeConditions } from '../s3/conditions.ts'
 import { createCopyBody, decodeCopySource, findCopySource } from '../s3/copy-source.ts'
 import { isoDate } from '../s3/dates.ts'
 import { invalidArgument, S3Error } from '../s3/errors.ts'
-import { decodeMetadata, type Headers, refuseUnimplemented } from '../s3/headers.ts'
+import {
+  copiedMetadata,
+  decodeMetadata,
+  type Headers,
+  redirectHeader,
+  refuseUnimplemented,
+} from '../s3/headers.ts'
 import { document, element } from '../s3/xml.ts'
 
 export const copyObject = defineOperation({
@@ -28,11 +35,12 @@ export const copyObject = defineOperation({
         "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
       )
     }
+    const replaced = replace ? decodeMetadata(headers) : undefined
     const named = headers['x-amz-checksum-algorithm']
     return {
       key,
       source,
-      metadata: replace ? decodeMetadata(headers) : undefined,
+      metadata: (found: ObjectMetadata) => replaced ?? copiedMetadata(found, headers),
       conditions: writeConditions(headers),
       algorithm: named === undefined ? undefined : parseAlgorithm(named),
     }
@@ -47,7 +55,7 @@ export const copyObject = defineOperation({
       bytesMax: limits.objectBytesMax,
       signal: call.signal,
     })
-    const metadata = input.metadata ?? object.version.metadata
+    const metadata = input.metadata(object.version.metadata)
     const { key, conditions } = input
     return store.putObject({ bucket, key, ownerId: identity.accountId, metadata, body, conditions }, call)
   },
@@ -76,6 +84,7 @@ function decodeDirective(headers: Headers): 'COPY' | 'REPLACE' {
 function changesItself(headers: Headers): boolean {
   return (
     headers['x-amz-storage-class'] !== undefined ||
+    headers[redirectHeader] !== undefined ||
     headers['x-amz-server-side-encryption'] !== undefined ||
     headers['x-amz-checksum-algorithm'] !== undefined
   )

@@ -11,6 +11,7 @@ import { deleteObjects } from './delete-objects.ts'
 import { getBucketLocation } from './get-bucket-location.ts'
 import { getObject } from './get-object.ts'
 import { getObjectAttributes } from './get-object-attributes.ts'
+import { getObjectTorrent } from './get-object-torrent.ts'
 import { headBucket } from './head-bucket.ts'
 import { headObject } from './head-object.ts'
 import { listBuckets } from './list-buckets.ts'
@@ -20,6 +21,7 @@ import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
 import { plannedOperations } from './planned.ts'
 import { putObject } from './put-object.ts'
+import { restoreObject } from './restore-object.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
 
@@ -35,6 +37,7 @@ export const operations: readonly Operation[] = [
   getBucketLocation,
   getObject,
   getObjectAttributes,
+  getObjectTorrent,
   headBucket,
   headObject,
   listBuckets,
@@ -43,6 +46,7 @@ export const operations: readonly Operation[] = [
   listObjects,
   listParts,
   putObject,
+  restoreObject,
   uploadPartCopy,
   uploadPart,
   ...plannedOperations,

@@ -184,7 +184,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
   ),
   planned('GetObjectRetention', { method: 'GET', target: 'object', subresource: 'retention' }),
   planned('GetObjectTagging', { method: 'GET', target: 'object', subresource: 'tagging' }),
-  planned('GetObjectTorrent', { method: 'GET', target: 'object', subresource: 'torrent' }),
   planned(
     'GetPublicAccessBlock',
     { method: 'GET', target: 'bucket', subresource: 'publicAccessBlock' },
@@ -296,7 +295,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     's3:PutBucketPublicAccessBlock',
   ),
   planned('RenameObject', { method: 'PUT', target: 'object', subresource: 'renameObject' }, 's3:PutObject'),
-  planned('RestoreObject', { method: 'POST', target: 'object', subresource: 'restore' }),
   planned(
     'SelectObjectContent',
     { method: 'POST', target: 'object', subresource: 'select', needs: { queryIs: ['select-type', '2'] } },

@@ -8,6 +8,7 @@
 import type { ObjectMetadata } from '../../node/core/catalog-types.ts'
 import { gatewayLimits } from '../limits.ts'
 import { headerNotImplemented, invalidArgument, S3Error } from './errors.ts'
+import { checkStorageClass } from './storage-class.ts'
 
 /** Lower-case names; duplicates joined, as node does. */
 export type Headers = Readonly<Record<string, string | undefined>>
@@ -20,6 +21,10 @@ const systemNames = [
   'content-type',
   'expires',
 ] as const
+
+/** Kept and given back like system metadata, but belongs to one object: a copy has its own or none. */
+export const redirectHeader = 'x-amz-website-redirect-location'
+const redirectShape = /^(\/|https?:\/\/)/
 
 const metaPrefix = 'x-amz-meta-'
 const defaultContentType = 'binary/octet-stream'
@@ -37,9 +42,7 @@ const restricted: Readonly<Record<string, readonly string[]>> = {
   'x-amz-server-side-encryption-aws-kms-key-id': [],
   'x-amz-server-side-encryption-bucket-key-enabled': ['false'],
   'x-amz-server-side-encryption-context': [],
-  'x-amz-storage-class': ['STANDARD'],
   'x-amz-tagging': [''],
-  'x-amz-website-redirect-location': [],
   'x-amz-write-offset-bytes': [],
   'x-amz-if-match-last-modified-time': [],
   'x-amz-if-match-size': [],
@@ -50,8 +53,9 @@ const restrictedPrefixes = [
   'x-amz-copy-source-server-side-encryption-customer-',
 ]
 
-/** Throws NotImplemented for a header that must not be ignored on a write. */
+/** Throws NotImplemented for a header that must not be ignored on a write, InvalidStorageClass for that one. */
 export function refuseUnimplemented(headers: Headers): void {
+  checkStorageClass(headers)
   for (const name in headers) {
     if (!name.startsWith('x-amz-')) continue
     const allowed = restricted[name]
@@ -80,7 +84,7 @@ export function storedContentEncoding(header: string | undefined): string | unde
   return left.length === 0 ? undefined : left.join(', ')
 }
 
-/** Throws MetadataTooLarge over 2 KiB of user or of system metadata. */
+/** Throws MetadataTooLarge over 2 KiB of user or of system metadata, InvalidRedirectLocation. */
 export function decodeMetadata(headers: Headers): ObjectMetadata {
   const system: Record<string, string> = {}
   for (const name of systemNames) {
@@ -90,10 +94,30 @@ export function decodeMetadata(headers: Headers): ObjectMetadata {
   system['content-type'] ??= defaultContentType
   const encoding = storedContentEncoding(headers['content-encoding'])
   if (encoding !== undefined) system['content-encoding'] = encoding
+  const redirect = decodeRedirect(headers)
+  if (redirect !== undefined) system[redirectHeader] = redirect
   let bytes = 0
   for (const name in system) bytes += name.length + (system[name]?.length ?? 0)
   checkMetadataBytes(bytes, gatewayLimits.systemMetadataBytesMax)
   return { system, user: decodeUserMetadata(headers) }
+}
+
+/** Where a website sends who asks for the object. Throws InvalidRedirectLocation. */
+function decodeRedirect(headers: Headers): string | undefined {
+  const location = headers[redirectHeader]
+  if (location === undefined || location === '') return undefined
+  if (!redirectShape.test(location)) throw new S3Error('InvalidRedirectLocation')
+  return location
+}
+
+/** What a copy takes over from its source: everything but the redirect, which its own headers may give. */
+export function copiedMetadata(source: ObjectMetadata, headers: Headers): ObjectMetadata {
+  const { [redirectHeader]: _, ...system } = source.system
+  const redirect = decodeRedirect(headers)
+  return {
+    ...source,
+    system: redirect === undefined ? system : { ...system, [redirectHeader]: redirect },
+  }
 }
 
 function decodeUserMetadata(headers: Headers): Record<string, string> {

@@ -96,3 +96,17 @@ test('CopyObject computes the checksum that it is asked for', async () => {
   const answer = await copy(`/${bucket}/t`, `/${bucket}/k`, { 'x-amz-checksum-algorithm': 'CRC32' })
   assert.equal(tag(answer.text, 'ChecksumCRC32'), 'y/Q5Jg==')
 })
+
+test('CopyObject gives a copy a website redirect of its own, never that of the source', async () => {
+  const bucket = await at.bucket()
+  const header = 'x-amz-website-redirect-location'
+  await putObject(at.s3, `/${bucket}/k`, 'hello', { [header]: '/there', 'x-amz-meta-a': 'b' })
+  const redirectOf = async (key: string) => (await at.s3.send({ path: `/${bucket}/${key}` })).headers[header]
+  assert.equal((await copy(`/${bucket}/without`, `/${bucket}/k`)).status, 200)
+  assert.equal(await redirectOf('without'), undefined)
+  assert.equal((await copy(`/${bucket}/with`, `/${bucket}/k`, { [header]: '/else' })).status, 200)
+  assert.equal(await redirectOf('with'), '/else')
+  assert.equal((await copy(`/${bucket}/k`, `/${bucket}/k`, { [header]: '/new' })).status, 200)
+  assert.equal(await redirectOf('k'), '/new')
+  assert.equal((await at.s3.send({ path: `/${bucket}/k` })).headers['x-amz-meta-a'], 'b')
+})

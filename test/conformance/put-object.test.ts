@@ -99,9 +99,7 @@ test('PutObject refuses what it would have to ignore, and stores nothing', async
     'x-amz-object-lock-legal-hold': 'ON',
     'x-amz-server-side-encryption': 'aws:kms',
     'x-amz-server-side-encryption-customer-algorithm': 'AES256',
-    'x-amz-storage-class': 'GLACIER',
     'x-amz-tagging': 'a=b',
-    'x-amz-website-redirect-location': '/x',
   }
   for (const [name, value] of Object.entries(refused)) {
     assertError(
@@ -116,6 +114,32 @@ test('PutObject refuses what it would have to ignore, and stores nothing', async
     'x-amz-server-side-encryption': 'AES256',
     'x-amz-storage-class': 'STANDARD',
   })
+})
+
+test('PutObject knows one storage class and refuses every other', async () => {
+  const bucket = await at.bucket()
+  const path = `/${bucket}/k`
+  for (const wanted of ['GLACIER', 'STANDARD_IA', 'standard', '']) {
+    const headers = { 'x-amz-storage-class': wanted }
+    const refused = await at.s3.send({ method: 'PUT', path, body: 'x', headers })
+    assertError(refused, 400, 'InvalidStorageClass')
+  }
+  assert.equal((await at.s3.send({ method: 'HEAD', path })).status, 404)
+  await putObject(at.s3, path, 'x', { 'x-amz-storage-class': 'STANDARD' })
+  assert.equal((await at.s3.send({ path })).headers['x-amz-storage-class'], undefined)
+})
+
+test('PutObject keeps where a website redirects to, and gives it back', async () => {
+  const bucket = await at.bucket()
+  const path = `/${bucket}/k`
+  const header = 'x-amz-website-redirect-location'
+  for (const location of ['/other', 'http://example.org/', 'https://example.org/a?b']) {
+    await putObject(at.s3, path, 'x', { [header]: location })
+    assert.equal((await at.s3.send({ path })).headers[header], location)
+    assert.equal((await at.s3.send({ method: 'HEAD', path })).headers[header], location)
+  }
+  const headers = { [header]: 'ftp://example.org/' }
+  assertError(await at.s3.send({ method: 'PUT', path, body: 'x', headers }), 400, 'InvalidRedirectLocation')
 })
 
 test('PutObject bounds keys, sizes and queries', async () => {

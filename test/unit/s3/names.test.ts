@@ -232,9 +232,7 @@ test('headers that ask for what we do not do are refused on writes; what clients
     'x-amz-object-lock-mode': 'COMPLIANCE',
     'x-amz-server-side-encryption': 'aws:kms',
     'x-amz-server-side-encryption-customer-algorithm': 'AES256',
-    'x-amz-storage-class': 'GLACIER',
     'x-amz-tagging': 'a=b',
-    'x-amz-website-redirect-location': '/x',
   }
   for (const [name, value] of Object.entries(refused)) {
     assert.equal(
@@ -243,6 +241,10 @@ test('headers that ask for what we do not do are refused on writes; what clients
       name,
     )
   }
+  assert.equal(
+    codeOf(() => refuseUnimplemented({ 'x-amz-storage-class': 'GLACIER' })),
+    'InvalidStorageClass',
+  )
   const usual = {
     'x-amz-acl': 'private',
     'x-amz-storage-class': 'STANDARD',
