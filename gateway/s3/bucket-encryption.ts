@@ -2,13 +2,12 @@
  * The encryption document of a bucket: what writes get that ask for nothing. Applying it is the object store's.
  * Source: AWS, "ServerSideEncryptionConfiguration", Amazon S3 API Reference.
  */
-import type { EncryptionRule } from '../../node/core/bucket-documents.ts'
-import { invalidArgument } from './errors.ts'
+import type { DefaultEncryption } from '../../node/core/bucket-configuration.ts'
+import { invalidArgument, S3Error } from './errors.ts'
 import {
   booleanText,
   checkChildren,
   child,
-  childrenOf,
   childText,
   document,
   element,
@@ -22,25 +21,29 @@ import {
 /** AWS: an ARN of a key or an alias. */
 const keyIdCharsMax = 2048
 
-/** Throws MalformedXML, InvalidArgument. Whether the key exists is not asked, as AWS does not. */
-export function decodeBucketEncryption(root: XmlNode): EncryptionRule {
+/** Throws MalformedXML, InvalidArgument; NotImplemented for what could not be held: two layers, blocked types. Whether the key exists is not asked, as AWS does not. */
+export function decodeBucketEncryption(root: XmlNode): DefaultEncryption {
   checkChildren(root, ['Rule'])
   const rule = child(root, 'Rule')
   if (rule === undefined || rule.children.size === 0) throw malformed('no rule, or one that says nothing')
   checkChildren(rule, ['ApplyServerSideEncryptionByDefault', 'BucketKeyEnabled', 'BlockedEncryptionTypes'])
   const apply = child(rule, 'ApplyServerSideEncryptionByDefault')
   const bucketKey = childText(rule, 'BucketKeyEnabled')
-  const blocked = child(rule, 'BlockedEncryptionTypes')
+  if (rule.children.has('BlockedEncryptionTypes')) throw notImplemented('Blocking encryption types')
   return {
     ...(apply === undefined ? { algorithm: 'AES256' } : decodeDefault(apply)),
-    ...(bucketKey === undefined ? {} : { bucketKeyEnabled: booleanText(bucketKey) }),
-    ...(blocked === undefined ? {} : { blockedTypes: decodeBlocked(blocked) }),
+    ...(bucketKey === undefined ? {} : { bucketKey: booleanText(bucketKey) }),
   }
 }
 
-function decodeDefault(node: XmlNode): Pick<EncryptionRule, 'algorithm' | 'kmsKeyId'> {
+function notImplemented(what: string): S3Error {
+  return new S3Error('NotImplemented', `${what} is not implemented.`)
+}
+
+function decodeDefault(node: XmlNode): Pick<DefaultEncryption, 'algorithm' | 'kmsKeyId'> {
   checkChildren(node, ['SSEAlgorithm', 'KMSMasterKeyID'])
   const algorithm = word(requiredText(node, 'SSEAlgorithm'), ['AES256', 'aws:kms', 'aws:kms:dsse'])
+  if (algorithm === 'aws:kms:dsse') throw notImplemented('Dual-layer encryption')
   const kmsKeyId = childText(node, 'KMSMasterKeyID')
   if (kmsKeyId === undefined || kmsKeyId === '') return { algorithm }
   if (algorithm === 'AES256') {
@@ -54,13 +57,8 @@ function decodeDefault(node: XmlNode): Pick<EncryptionRule, 'algorithm' | 'kmsKe
   return { algorithm, kmsKeyId }
 }
 
-function decodeBlocked(node: XmlNode): readonly ('NONE' | 'SSE-C')[] {
-  checkChildren(node, ['EncryptionType'])
-  return childrenOf(node, 'EncryptionType').map((each) => word(each.text, ['NONE', 'SSE-C']))
-}
-
 /** The answer of GetBucketEncryption. */
-export function encodeBucketEncryption(rule: EncryptionRule): string {
+export function encodeBucketEncryption(rule: DefaultEncryption): string {
   return document(
     'ServerSideEncryptionConfiguration',
     wrap(
@@ -70,10 +68,7 @@ export function encodeBucketEncryption(rule: EncryptionRule): string {
         element('SSEAlgorithm', rule.algorithm),
         element('KMSMasterKeyID', rule.kmsKeyId),
       ),
-      element('BucketKeyEnabled', rule.bucketKeyEnabled ?? false),
-      rule.blockedTypes === undefined
-        ? ''
-        : wrap('BlockedEncryptionTypes', ...rule.blockedTypes.map((type) => element('EncryptionType', type))),
+      element('BucketKeyEnabled', rule.bucketKey ?? false),
     ),
   )
 }

@@ -4,7 +4,7 @@
  * Invariant: without a rule that matches origin, method and every requested header, no access-control header is said.
  * Source: AWS, "Elements of a CORS configuration" and "OPTIONS object"; the Fetch standard for the names of headers.
  */
-import type { CorsRule } from '../../node/core/bucket-documents.ts'
+import type { CorsRule } from '../../node/core/bucket-configuration.ts'
 import { S3Error } from './errors.ts'
 import type { Headers } from './headers.ts'
 import {
@@ -52,14 +52,12 @@ function decodeRule(node: XmlNode): CorsRule {
   const texts = (name: string) => childrenOf(node, name).map((each) => each.text)
   const id = childText(node, 'ID')
   const maxAge = childText(node, 'MaxAgeSeconds')
-  const allowedHeaders = texts('AllowedHeader')
-  const exposeHeaders = texts('ExposeHeader')
   const rule: CorsRule = {
     ...(id === undefined ? {} : { id }),
     allowedOrigins: texts('AllowedOrigin'),
     allowedMethods: texts('AllowedMethod'),
-    ...(allowedHeaders.length === 0 ? {} : { allowedHeaders }),
-    ...(exposeHeaders.length === 0 ? {} : { exposeHeaders }),
+    allowedHeaders: texts('AllowedHeader'),
+    exposeHeaders: texts('ExposeHeader'),
     ...(maxAge === undefined ? {} : { maxAgeSeconds: integerText(maxAge) }),
   }
   checkRule(rule)
@@ -81,8 +79,8 @@ function checkRule(rule: CorsRule): void {
     )
   }
   for (const origin of rule.allowedOrigins) checkWildcards('AllowedOrigin', origin)
-  for (const header of rule.allowedHeaders ?? []) checkWildcards('AllowedHeader', header)
-  for (const header of rule.exposeHeaders ?? []) checkExposed(header)
+  for (const header of rule.allowedHeaders) checkWildcards('AllowedHeader', header)
+  for (const header of rule.exposeHeaders) checkExposed(header)
 }
 
 function checkWildcards(name: string, pattern: string): void {
@@ -109,7 +107,7 @@ export function encodeCors(rules: readonly CorsRule[]): string {
 }
 
 function encodeRule(rule: CorsRule): string {
-  const all = (name: string, texts: readonly string[] = []) => texts.map((text) => element(name, text))
+  const all = (name: string, texts: readonly string[]) => texts.map((text) => element(name, text))
   return wrap(
     'CORSRule',
     element('ID', rule.id),
@@ -166,7 +164,7 @@ function findRule(rules: readonly CorsRule[], asked: CrossOrigin): Match | undef
   for (const rule of rules) {
     const pattern = rule.allowedOrigins.find((each) => matchesPattern(each, asked.origin))
     if (pattern === undefined || !rule.allowedMethods.includes(asked.method)) continue
-    const patterns = (rule.allowedHeaders ?? []).map((each) => each.toLowerCase())
+    const patterns = rule.allowedHeaders.map((each) => each.toLowerCase())
     const all = asked.headers.every((name) => patterns.some((each) => matchesPattern(each, name)))
     if (all) return { rule, allowOrigin: pattern === '*' ? '*' : asked.origin }
   }
@@ -190,7 +188,7 @@ export function corsHeaders(
     // Browsers refuse credentials beside the origin `*`.
     ...(allowOrigin === '*' ? {} : { 'access-control-allow-credentials': 'true' }),
     ...(asked.headers.length === 0 ? {} : { 'access-control-allow-headers': asked.headers.join(', ') }),
-    ...(rule.exposeHeaders === undefined
+    ...(rule.exposeHeaders.length === 0
       ? {}
       : { 'access-control-expose-headers': rule.exposeHeaders.join(', ') }),
     ...(rule.maxAgeSeconds === undefined ? {} : { 'access-control-max-age': String(rule.maxAgeSeconds) }),

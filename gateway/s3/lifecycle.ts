@@ -6,11 +6,7 @@
  * There is one storage class: a rule that would move objects to another is refused after it was checked, never dropped.
  * Source: AWS, "Lifecycle configuration elements"; "LifecycleRule" and "PutBucketLifecycleConfiguration", API Reference.
  */
-import type {
-  LifecycleConfiguration,
-  LifecycleFilter,
-  LifecycleRule,
-} from '../../node/core/bucket-documents.ts'
+import type { LifecycleFilter, LifecycleRule } from '../../node/core/bucket-configuration.ts'
 import { isoDate } from './dates.ts'
 import { invalidArgument, S3Error } from './errors.ts'
 import { checkTags, decodeTag, encodeTags } from './tagging.ts'
@@ -38,14 +34,14 @@ const prefixBytesMax = 1024
 const dayMs = 86_400_000
 
 /** `makeId` names rules that come without an id. Throws MalformedXML, InvalidArgument, InvalidRequest, NotImplemented. */
-export function decodeLifecycle(root: XmlNode, makeId: () => string): LifecycleConfiguration {
+export function decodeLifecycle(root: XmlNode, makeId: () => string): readonly LifecycleRule[] {
   checkChildren(root, ['Rule'])
   const nodes = childrenOf(root, 'Rule')
   if (nodes.length === 0 || nodes.length > rulesMax) throw malformed('no rules, or too many')
   const rules = nodes.map((node) => decodeRule(node, makeId))
   checkTogether(rules)
   refuseTransitions(nodes)
-  return { rules }
+  return rules
 }
 
 function checkTogether(rules: readonly LifecycleRule[]): void {
@@ -53,7 +49,7 @@ function checkTogether(rules: readonly LifecycleRule[]): void {
   if (ids.size < rules.length) {
     throw new S3Error('InvalidArgument', 'Rule ID must be unique. Found same ID for more than one rule')
   }
-  const legacy = rules.filter((rule) => rule.legacyPrefix === true).length
+  const legacy = rules.filter((rule) => rule.filterForm === 'prefix').length
   if (legacy > 0 && legacy < rules.length) {
     throw invalidRequest(
       'Base level prefix cannot be used in Lifecycle V2, prefixes are only supported in the Filter.',
@@ -90,10 +86,10 @@ function decodeRule(node: XmlNode, makeId: () => string): LifecycleRule {
     id: decodeId(childText(node, 'ID')) ?? makeId(),
     enabled: word(requiredText(node, 'Status'), ['Enabled', 'Disabled']) === 'Enabled',
     filter: filter === undefined ? withPrefix(prefix) : decodeFilter(filter),
-    ...(filter === undefined ? { legacyPrefix: true } : {}),
+    ...formOf(filter),
     ...(expiration === undefined ? {} : { expiration: decodeExpiration(expiration) }),
-    ...(noncurrent === undefined ? {} : { noncurrentVersionExpiration: decodeNoncurrent(noncurrent) }),
-    ...(abort === undefined ? {} : { abortIncompleteUploads: decodeAbort(abort) }),
+    ...(noncurrent === undefined ? {} : { noncurrentExpiration: decodeNoncurrent(noncurrent) }),
+    ...(abort === undefined ? {} : { abortUploadsAfterDays: decodeAbort(abort) }),
   }
   const transitions = decodeTransitions(node)
   if (expiration === undefined && noncurrent === undefined && abort === undefined && transitions === 0) {
@@ -109,14 +105,19 @@ function decodeId(text: string | undefined): string | undefined {
   throw new S3Error('InvalidArgument', `ID length should not exceed allowed limit of ${idCharsMax}`)
 }
 
+function formOf(filter: XmlNode | undefined): Pick<LifecycleRule, 'filterForm'> {
+  if (filter === undefined) return { filterForm: 'prefix' }
+  return filter.children.has('And') ? { filterForm: 'and' } : {}
+}
+
 /** Actions that do not look at objects' tags or sizes cannot be bound to them. */
 function checkCombination(rule: LifecycleRule): void {
   const { filter } = rule
   const byTags = filter.tags !== undefined
-  const bySize = filter.sizeGreaterThan !== undefined || filter.sizeLessThan !== undefined
+  const bySize = filter.bytesAbove !== undefined || filter.bytesBelow !== undefined
   const clash = (action: string, what: string) =>
     invalidRequest(`${action} cannot be specified with ${what}.`)
-  if (rule.abortIncompleteUploads !== undefined) {
+  if (rule.abortUploadsAfterDays !== undefined) {
     if (byTags) throw clash('AbortIncompleteMultipartUpload', 'Tags')
     if (bySize) throw clash('AbortIncompleteMultipartUpload', 'Object Size')
   }
@@ -124,7 +125,7 @@ function checkCombination(rule: LifecycleRule): void {
     if (byTags) throw clash('ExpiredObjectDeleteMarker', 'Tags')
     if (bySize) throw clash('ExpiredObjectDeleteMarker', 'Object Size')
   }
-  if (rule.legacyPrefix && rule.noncurrentVersionExpiration?.newerNoncurrentVersions !== undefined) {
+  if (rule.filterForm === 'prefix' && rule.noncurrentExpiration?.newerVersions !== undefined) {
     throw invalidRequest('NewerNoncurrentVersions element can only be used in Lifecycle V2.')
   }
 }
@@ -158,30 +159,36 @@ function decodePredicates(node: XmlNode): LifecycleFilter {
   return {
     ...withPrefix(childText(node, 'Prefix')),
     ...(tags.length === 0 ? {} : { tags: checkTags(tags, 'object') }),
-    ...(greater === undefined ? {} : { sizeGreaterThan: atLeast('ObjectSizeGreaterThan', greater, 0) }),
-    ...(less === undefined ? {} : { sizeLessThan: atLeast('ObjectSizeLessThan', less, 1) }),
+    ...(greater === undefined ? {} : { bytesAbove: atLeast('ObjectSizeGreaterThan', greater, 0) }),
+    ...(less === undefined ? {} : { bytesBelow: atLeast('ObjectSizeLessThan', less, 1) }),
   }
 }
 
 function countPredicates(filter: LifecycleFilter): number {
-  const { prefix, tags, sizeGreaterThan, sizeLessThan } = filter
-  const single = [prefix, sizeGreaterThan, sizeLessThan].filter((value) => value !== undefined)
-  return single.length + (tags?.length ?? 0)
+  const { prefix, tags, bytesAbove, bytesBelow } = filter
+  const single = [prefix, bytesAbove, bytesBelow].filter((value) => value !== undefined)
+  return single.length + Object.keys(tags ?? {}).length
 }
 
-/** Of two prefixes, one must begin with the other, or nothing would match: that is refused. */
+/** Both must hold. Prefixes that exclude each other, and a tag with two values, would match nothing: refused. */
 function conjunction(a: LifecycleFilter, b: LifecycleFilter): LifecycleFilter {
-  const [short = '', long] = [a.prefix, b.prefix].filter((each) => each !== undefined).sort(byLength)
-  if (long !== undefined && !long.startsWith(short)) throw malformed('two prefixes that exclude each other')
-  const prefix = long ?? a.prefix ?? b.prefix
-  const tags = [...(a.tags ?? []), ...(b.tags ?? [])]
-  const greater = [a.sizeGreaterThan, b.sizeGreaterThan].filter((each) => each !== undefined)
-  const less = [a.sizeLessThan, b.sizeLessThan].filter((each) => each !== undefined)
+  const [short, long = short] = [a.prefix, b.prefix].filter((each) => each !== undefined).sort(byLength)
+  if (long?.startsWith(short ?? '') === false) throw malformed('two prefixes that exclude each other')
+  const tags = [a.tags, b.tags].flatMap((each) => Object.entries(each ?? {}))
+  const above = [a.bytesAbove, b.bytesAbove].filter((each) => each !== undefined)
+  const below = [a.bytesBelow, b.bytesBelow].filter((each) => each !== undefined)
   return {
-    ...(prefix === undefined ? {} : { prefix }),
-    ...(tags.length === 0 ? {} : { tags: checkTags(tags, 'object') }),
-    ...(greater.length === 0 ? {} : { sizeGreaterThan: Math.max(...greater) }),
-    ...(less.length === 0 ? {} : { sizeLessThan: Math.min(...less) }),
+    ...(long === undefined ? {} : { prefix: long }),
+    ...(tags.length === 0
+      ? {}
+      : {
+          tags: checkTags(
+            tags.map(([key, value]) => ({ key, value })),
+            'object',
+          ),
+        }),
+    ...(above.length === 0 ? {} : { bytesAbove: Math.max(...above) }),
+    ...(below.length === 0 ? {} : { bytesBelow: Math.min(...below) }),
   }
 }
 
@@ -190,8 +197,8 @@ function byLength(a: string, b: string): number {
 }
 
 function checkSizes(filter: LifecycleFilter): LifecycleFilter {
-  const { sizeGreaterThan, sizeLessThan } = filter
-  if (sizeGreaterThan !== undefined && sizeLessThan !== undefined && sizeGreaterThan >= sizeLessThan) {
+  const { bytesAbove, bytesBelow } = filter
+  if (bytesAbove !== undefined && bytesBelow !== undefined && bytesAbove >= bytesBelow) {
     throw invalidRequest("'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'.")
   }
   return filter
@@ -238,12 +245,12 @@ function midnight(text: string): number {
   return ms
 }
 
-function decodeNoncurrent(node: XmlNode): NonNullable<LifecycleRule['noncurrentVersionExpiration']> {
+function decodeNoncurrent(node: XmlNode): NonNullable<LifecycleRule['noncurrentExpiration']> {
   checkChildren(node, ['NoncurrentDays', 'NewerNoncurrentVersions'])
   const action = 'NoncurrentVersionExpiration'
-  const noncurrentDays = positiveDays(node, 'NoncurrentDays', action)
+  const days = positiveDays(node, 'NoncurrentDays', action)
   const newer = newerVersions(node, action)
-  return { noncurrentDays, ...(newer === undefined ? {} : { newerNoncurrentVersions: newer }) }
+  return { days, ...(newer === undefined ? {} : { newerVersions: newer }) }
 }
 
 function newerVersions(node: XmlNode, action: string): number | undefined {
@@ -258,11 +265,9 @@ function newerVersions(node: XmlNode, action: string): number | undefined {
   )
 }
 
-function decodeAbort(node: XmlNode): { daysAfterInitiation: number } {
+function decodeAbort(node: XmlNode): number {
   checkChildren(node, ['DaysAfterInitiation'])
-  return {
-    daysAfterInitiation: positiveDays(node, 'DaysAfterInitiation', 'AbortIncompleteMultipartUpload'),
-  }
+  return positiveDays(node, 'DaysAfterInitiation', 'AbortIncompleteMultipartUpload')
 }
 
 const coldClasses = [
@@ -305,28 +310,28 @@ function refuseTransitions(rules: readonly XmlNode[]): void {
 }
 
 /** The answer of GetBucketLifecycleConfiguration. */
-export function encodeLifecycle(configuration: LifecycleConfiguration): string {
-  return document('LifecycleConfiguration', ...configuration.rules.map(encodeRule))
+export function encodeLifecycle(rules: readonly LifecycleRule[]): string {
+  return document('LifecycleConfiguration', ...rules.map(encodeRule))
 }
 
 function encodeRule(rule: LifecycleRule): string {
-  const { expiration, noncurrentVersionExpiration: noncurrent, abortIncompleteUploads: abort } = rule
+  const { expiration, noncurrentExpiration: noncurrent, abortUploadsAfterDays } = rule
   return wrap(
     'Rule',
     element('ID', rule.id),
-    rule.legacyPrefix ? element('Prefix', rule.filter.prefix ?? '') : encodeFilter(rule.filter),
+    rule.filterForm === 'prefix' ? element('Prefix', rule.filter.prefix ?? '') : encodeFilter(rule),
     element('Status', rule.enabled ? 'Enabled' : 'Disabled'),
     expiration === undefined ? '' : encodeExpiration(expiration),
     noncurrent === undefined
       ? ''
       : wrap(
           'NoncurrentVersionExpiration',
-          element('NoncurrentDays', noncurrent.noncurrentDays),
-          element('NewerNoncurrentVersions', noncurrent.newerNoncurrentVersions),
+          element('NoncurrentDays', noncurrent.days),
+          element('NewerNoncurrentVersions', noncurrent.newerVersions),
         ),
-    abort === undefined
+    abortUploadsAfterDays === undefined
       ? ''
-      : wrap('AbortIncompleteMultipartUpload', element('DaysAfterInitiation', abort.daysAfterInitiation)),
+      : wrap('AbortIncompleteMultipartUpload', element('DaysAfterInitiation', abortUploadsAfterDays)),
   )
 }
 
@@ -343,12 +348,13 @@ function encodeExpiration({
   )
 }
 
-function encodeFilter(filter: LifecycleFilter): string {
+function encodeFilter({ filter, filterForm }: LifecycleRule): string {
   const markup = [
     element('Prefix', filter.prefix),
-    encodeTags(filter.tags ?? []),
-    element('ObjectSizeGreaterThan', filter.sizeGreaterThan),
-    element('ObjectSizeLessThan', filter.sizeLessThan),
+    encodeTags(filter.tags ?? {}),
+    element('ObjectSizeGreaterThan', filter.bytesAbove),
+    element('ObjectSizeLessThan', filter.bytesBelow),
   ]
-  return wrap('Filter', countPredicates(filter) > 1 ? wrap('And', ...markup) : markup.join(''))
+  const and = filterForm === 'and' || countPredicates(filter) > 1
+  return wrap('Filter', and ? wrap('And', ...markup) : markup.join(''))
 }

@@ -3,7 +3,7 @@
  * the catalog's business.
  * Source: AWS, "ObjectLockConfiguration" and "DefaultRetention", Amazon S3 API Reference.
  */
-import type { DefaultRetention } from '../../node/core/bucket-documents.ts'
+import type { DefaultRetention } from '../../node/core/bucket-configuration.ts'
 import { S3Error } from './errors.ts'
 import {
   checkChildren,
@@ -36,11 +36,14 @@ export function decodeObjectLockConfiguration(root: XmlNode): DefaultRetention |
   const days = childText(retention, 'Days')
   const years = childText(retention, 'Years')
   if ((days === undefined) === (years === undefined)) throw malformed('neither or both of Days and Years')
-  const period = days === undefined ? periodOf('years', years ?? '') : periodOf('days', days)
-  return { mode, period }
+  return {
+    mode,
+    ...(days === undefined ? {} : { days: periodOf('days', days) }),
+    ...(years === undefined ? {} : { years: periodOf('years', years) }),
+  }
 }
 
-function periodOf(unit: 'days' | 'years', text: string): DefaultRetention['period'] {
+function periodOf(unit: 'days' | 'years', text: string): number {
   const count = integerText(text)
   if (count < 1) {
     throw new S3Error('InvalidRetentionPeriod', 'Default retention period must be a positive integer value.')
@@ -51,7 +54,7 @@ function periodOf(unit: 'days' | 'years', text: string): DefaultRetention['perio
       `Default retention period must not be longer than ${periodMax[unit]} ${unit}.`,
     )
   }
-  return { unit, count }
+  return count
 }
 
 /** The answer of GetObjectLockConfiguration for a bucket that has object lock. */
@@ -63,10 +66,6 @@ export function encodeObjectLockConfiguration(retention: DefaultRetention | unde
   )
 }
 
-function encodeRetention({ mode, period }: DefaultRetention): string {
-  return wrap(
-    'DefaultRetention',
-    element('Mode', mode),
-    element(period.unit === 'days' ? 'Days' : 'Years', period.count),
-  )
+function encodeRetention({ mode, days, years }: DefaultRetention): string {
+  return wrap('DefaultRetention', element('Mode', mode), element('Days', days), element('Years', years))
 }

@@ -1,11 +1,11 @@
 /**
  * Tags of objects and buckets: the Tagging document, the `x-amz-tagging` header, and the rules that both obey.
  *
- * Invariant: a TagSet that leaves here has unique keys, lengths within AWS's bounds and only the characters that AWS
- * allows; its order is the client's. Where tags are kept is the store's business.
+ * Invariant: tags that leave here have unique keys, lengths within AWS's bounds and only the characters that AWS
+ * allows; their order is the client's. Where tags are kept is the store's business.
  * Source: AWS, "Tag" and "PutObjectTagging", Amazon S3 API Reference; "Categorizing your objects using tags".
  */
-import type { Tag } from '../../node/core/bucket-documents.ts'
+import type { Tags } from '../../node/core/bucket-configuration.ts'
 import { invalidArgument, S3Error } from './errors.ts'
 import {
   checkChildren,
@@ -19,7 +19,11 @@ import {
   type XmlNode,
 } from './xml.ts'
 
-export type TagSet = readonly Tag[]
+/** A tag as it is written; checked, they are kept as `Tags`. */
+export interface Tag {
+  readonly key: string
+  readonly value: string
+}
 
 export type Tagged = 'object' | 'bucket'
 
@@ -33,7 +37,7 @@ const allowed = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
 const systemPrefix = /^aws:/i
 
 /** Throws InvalidTag and, for too many tags of a bucket, BadRequest. */
-export function checkTags(tags: TagSet, tagged: Tagged): TagSet {
+export function checkTags(tags: readonly Tag[], tagged: Tagged): Tags {
   checkCount(tags.length, tagged)
   const seen = new Set<string>()
   for (const { key, value } of tags) {
@@ -50,7 +54,7 @@ export function checkTags(tags: TagSet, tagged: Tagged): TagSet {
     }
     seen.add(key)
   }
-  return tags
+  return Object.fromEntries(tags.map(({ key, value }) => [key, value]))
 }
 
 /**
@@ -71,7 +75,8 @@ function checkKeyText(key: string): void {
       details: { TagKey: key },
     })
   }
-  if (key === '' || !isTagText(key, keyCharsMax)) {
+  // Tags are kept as a map; this one name does not come back from every decoder.
+  if (key === '' || key === '__proto__' || !isTagText(key, keyCharsMax)) {
     throw new S3Error('InvalidTag', 'The TagKey you have provided is invalid', { details: { TagKey: key } })
   }
 }
@@ -89,7 +94,7 @@ export function decodeTag(node: XmlNode): Tag {
 }
 
 /** The `Tagging` document of PutObjectTagging, PutBucketTagging and POST forms. Throws MalformedXML and as checkTags. */
-export function decodeTagging(root: XmlNode, tagged: Tagged): TagSet {
+export function decodeTagging(root: XmlNode, tagged: Tagged): Tags {
   checkChildren(root, ['TagSet'])
   const set = child(root, 'TagSet')
   if (set === undefined) throw malformed('TagSet is missing')
@@ -97,18 +102,20 @@ export function decodeTagging(root: XmlNode, tagged: Tagged): TagSet {
 }
 
 /** A `TagSet` element, or anything that holds `Tag` elements and nothing else. Throws as decodeTagging. */
-export function decodeTagSet(node: XmlNode, tagged: Tagged): TagSet {
+export function decodeTagSet(node: XmlNode, tagged: Tagged): Tags {
   checkChildren(node, ['Tag'])
   return checkTags(childrenOf(node, 'Tag').map(decodeTag), tagged)
 }
 
 /** `<Tag>` elements without anything around them. */
-export function encodeTags(tags: TagSet): string {
-  return tags.map(({ key, value }) => wrap('Tag', element('Key', key), element('Value', value))).join('')
+export function encodeTags(tags: Tags): string {
+  return Object.entries(tags)
+    .map(([key, value]) => wrap('Tag', element('Key', key), element('Value', value)))
+    .join('')
 }
 
 /** The answer of GetObjectTagging and GetBucketTagging. */
-export function encodeTagging(tags: TagSet): string {
+export function encodeTagging(tags: Tags): string {
   return document('Tagging', wrap('TagSet', encodeTags(tags)))
 }
 
@@ -119,8 +126,8 @@ export const taggingHeader = 'x-amz-tagging'
  * text is one character a byte (headers.ts), so that raw UTF-8 decodes like its escapes.
  * Absent or empty: no tags. Throws InvalidArgument for what is no query or names a key twice; else as checkTags.
  */
-export function decodeTaggingHeader(header: string | undefined): TagSet {
-  if (header === undefined || header === '') return []
+export function decodeTaggingHeader(header: string | undefined): Tags {
+  if (header === undefined || header === '') return {}
   const tags: Tag[] = []
   const seen = new Set<string>()
   for (const piece of header.split('&')) {

@@ -3,10 +3,10 @@
  * instead. Pure. Reading objects and writing answers is the pipeline's website.
  * Source: AWS, "Hosting a static website": index documents, custom error documents, redirects, routing rules.
  */
-import type { WebsiteConfiguration, WebsiteRoutingRule } from '../../node/core/bucket-documents.ts'
+import type { Website } from '../../node/core/bucket-configuration.ts'
 import { uriEncode } from '../auth/sigv4.ts'
 
-type Pages = Extract<WebsiteConfiguration, { kind: 'pages' }>
+type RoutingRule = NonNullable<Website['routingRules']>[number]
 
 /** How a client addressed the website. */
 export interface WebsiteRequest {
@@ -17,7 +17,8 @@ export interface WebsiteRequest {
   readonly key: string
 }
 
-export interface WebsiteRedirect {
+/** A redirect as it is answered. */
+export interface RedirectAnswer {
   readonly status: number
   readonly location: string
 }
@@ -27,35 +28,34 @@ const movedPermanently = 301
 const found = 302
 
 /** The key of the object that a path means: an index document for whatever ends like a folder. */
-export function pageKey(website: Pages, key: string): string {
-  return key === '' || key.endsWith('/') ? key + website.indexSuffix : key
+export function pageKey(website: Website, key: string): string {
+  return key === '' || key.endsWith('/') ? key + (website.indexSuffix ?? '') : key
 }
 
 /** The index document that stands where no object was found; undefined when `key` cannot be a folder. */
-export function folderIndex(website: Pages, key: string): string | undefined {
-  return key === '' || key.endsWith('/') ? undefined : `${key}/${website.indexSuffix}`
+export function folderIndex(website: Website, key: string): string | undefined {
+  return key === '' || key.endsWith('/') ? undefined : `${key}/${website.indexSuffix ?? ''}`
 }
 
 /** The redirect to the folder whose index was found. */
-export function folderRedirect(key: string): WebsiteRedirect {
+export function folderRedirect(key: string): RedirectAnswer {
   return { status: found, location: `/${encodeKey(key)}/` }
 }
 
 /** `status` undefined: before the object is looked for; else the error that the look-up ended in. */
 export function findRoutingRule(
-  website: Pages,
+  website: Website,
   key: string,
   status: number | undefined,
-): WebsiteRoutingRule | undefined {
-  return website.routingRules?.find(({ condition }) => {
-    if (condition === undefined) return status === undefined
-    const { keyPrefixEquals, httpErrorCodeReturnedEquals } = condition
-    return httpErrorCodeReturnedEquals === status && key.startsWith(keyPrefixEquals ?? '')
-  })
+): RoutingRule | undefined {
+  return website.routingRules?.find(
+    ({ keyPrefixEquals, httpErrorCodeEquals }) =>
+      httpErrorCodeEquals === status && key.startsWith(keyPrefixEquals ?? ''),
+  )
 }
 
 /** Where a rule sends a request. */
-export function routingRedirect(rule: WebsiteRoutingRule, request: WebsiteRequest): WebsiteRedirect {
+export function routingRedirect(rule: RoutingRule, request: WebsiteRequest): RedirectAnswer {
   const { redirect } = rule
   const key = replacedKey(rule, request.key)
   const protocol = redirect.protocol ?? request.protocol
@@ -66,18 +66,17 @@ export function routingRedirect(rule: WebsiteRoutingRule, request: WebsiteReques
   }
 }
 
-function replacedKey({ condition, redirect }: WebsiteRoutingRule, key: string): string {
+function replacedKey({ keyPrefixEquals, redirect }: RoutingRule, key: string): string {
   if (redirect.replaceKeyWith !== undefined) return redirect.replaceKeyWith
   if (redirect.replaceKeyPrefixWith === undefined) return key
-  return redirect.replaceKeyPrefixWith + key.slice((condition?.keyPrefixEquals ?? '').length)
+  return redirect.replaceKeyPrefixWith + key.slice((keyPrefixEquals ?? '').length)
 }
 
 /** Where a website that is only a redirect sends a request. `rawPath`: as sent, with its slash and its query. */
 export function redirectAll(
-  website: Extract<WebsiteConfiguration, { kind: 'redirect-all' }>,
+  { hostName, protocol }: NonNullable<Website['redirectAll']>,
   request: { readonly protocol: 'http' | 'https'; readonly rawPath: string },
-): WebsiteRedirect {
-  const { hostName, protocol } = website.redirectAll
+): RedirectAnswer {
   return {
     status: movedPermanently,
     location: `${protocol ?? request.protocol}://${hostName}${request.rawPath}`,

@@ -3,7 +3,7 @@
  * in website-routing.ts.
  * Source: AWS, "WebsiteConfiguration" and "RoutingRule", Amazon S3 API Reference.
  */
-import type { WebsiteConfiguration, WebsiteRoutingRule } from '../../node/core/bucket-documents.ts'
+import type { Website, WebsiteRedirect } from '../../node/core/bucket-configuration.ts'
 import { invalidArgument, S3Error } from './errors.ts'
 import {
   checkChildren,
@@ -25,8 +25,10 @@ const keyBytesMax = 1024
 /** RFC 1035: a name has at most 253 characters; a port may follow. */
 const hostShape = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:\d{1,5})?$/
 
+type RoutingRule = NonNullable<Website['routingRules']>[number]
+
 /** Throws MalformedXML, InvalidArgument, InvalidRequest. */
-export function decodeWebsite(root: XmlNode): WebsiteConfiguration {
+export function decodeWebsite(root: XmlNode): Website {
   checkChildren(root, ['IndexDocument', 'ErrorDocument', 'RedirectAllRequestsTo', 'RoutingRules'])
   const all = child(root, 'RedirectAllRequestsTo')
   if (all !== undefined) {
@@ -36,15 +38,11 @@ export function decodeWebsite(root: XmlNode): WebsiteConfiguration {
       )
     }
     checkChildren(all, ['HostName', 'Protocol'])
-    return {
-      kind: 'redirect-all',
-      redirectAll: { hostName: host(requiredText(all, 'HostName')), ...protocol(all) },
-    }
+    return { redirectAll: { hostName: host(requiredText(all, 'HostName')), ...protocol(all) } }
   }
   const errorDocument = child(root, 'ErrorDocument')
   const rules = child(root, 'RoutingRules')
   return {
-    kind: 'pages',
     indexSuffix: decodeIndex(child(root, 'IndexDocument')),
     ...(errorDocument === undefined ? {} : { errorKey: decodeErrorKey(errorDocument) }),
     ...(rules === undefined ? {} : { routingRules: decodeRoutingRules(rules) }),
@@ -98,7 +96,7 @@ function protocol(node: XmlNode): { protocol?: 'http' | 'https' } {
   )
 }
 
-function decodeRoutingRules(node: XmlNode): readonly WebsiteRoutingRule[] {
+function decodeRoutingRules(node: XmlNode): readonly RoutingRule[] {
   checkChildren(node, ['RoutingRule'])
   const rules = childrenOf(node, 'RoutingRule')
   if (rules.length === 0) throw malformed('no routing rules')
@@ -110,18 +108,18 @@ function decodeRoutingRules(node: XmlNode): readonly WebsiteRoutingRule[] {
   return rules.map(decodeRoutingRule)
 }
 
-function decodeRoutingRule(node: XmlNode): WebsiteRoutingRule {
+function decodeRoutingRule(node: XmlNode): RoutingRule {
   checkChildren(node, ['Condition', 'Redirect'])
   const condition = child(node, 'Condition')
   const redirect = child(node, 'Redirect')
   if (redirect === undefined) throw malformed('a routing rule without a redirect')
   return {
-    ...(condition === undefined ? {} : { condition: decodeCondition(condition) }),
+    ...(condition === undefined ? {} : decodeCondition(condition)),
     redirect: decodeRedirect(redirect),
   }
 }
 
-function decodeCondition(node: XmlNode): NonNullable<WebsiteRoutingRule['condition']> {
+function decodeCondition(node: XmlNode): Omit<RoutingRule, 'redirect'> {
   checkChildren(node, ['HttpErrorCodeReturnedEquals', 'KeyPrefixEquals'])
   const code = childText(node, 'HttpErrorCodeReturnedEquals')
   const keyPrefixEquals = keyText(node, 'KeyPrefixEquals')
@@ -135,7 +133,7 @@ function decodeCondition(node: XmlNode): NonNullable<WebsiteRoutingRule['conditi
   }
   return {
     ...(keyPrefixEquals === undefined ? {} : { keyPrefixEquals }),
-    ...(code === undefined ? {} : { httpErrorCodeReturnedEquals: Number(code) }),
+    ...(code === undefined ? {} : { httpErrorCodeEquals: Number(code) }),
   }
 }
 
@@ -147,7 +145,7 @@ const redirectChildren = [
   'ReplaceKeyWith',
 ]
 
-function decodeRedirect(node: XmlNode): WebsiteRoutingRule['redirect'] {
+function decodeRedirect(node: XmlNode): WebsiteRedirect {
   checkChildren(node, redirectChildren)
   if (node.children.size === 0) throw malformed('a redirect to nowhere')
   const hostName = childText(node, 'HostName')
@@ -178,8 +176,8 @@ function keyText(node: XmlNode, name: string): string | undefined {
 }
 
 /** The answer of GetBucketWebsite. */
-export function encodeWebsite(website: WebsiteConfiguration): string {
-  if (website.kind === 'redirect-all') {
+export function encodeWebsite(website: Website): string {
+  if (website.redirectAll !== undefined) {
     const { hostName, protocol } = website.redirectAll
     return document(
       'WebsiteConfiguration',
@@ -195,16 +193,14 @@ export function encodeWebsite(website: WebsiteConfiguration): string {
   )
 }
 
-function encodeRoutingRule({ condition, redirect }: WebsiteRoutingRule): string {
+function encodeRoutingRule({ keyPrefixEquals, httpErrorCodeEquals, redirect }: RoutingRule): string {
+  const condition = [
+    element('KeyPrefixEquals', keyPrefixEquals),
+    element('HttpErrorCodeReturnedEquals', httpErrorCodeEquals),
+  ].join('')
   return wrap(
     'RoutingRule',
-    condition === undefined
-      ? ''
-      : wrap(
-          'Condition',
-          element('KeyPrefixEquals', condition.keyPrefixEquals),
-          element('HttpErrorCodeReturnedEquals', condition.httpErrorCodeReturnedEquals),
-        ),
+    condition === '' ? '' : wrap('Condition', condition),
     wrap(
       'Redirect',
       element('Protocol', redirect.protocol),
