@@ -37,6 +37,10 @@ export interface OperationRow {
   readonly anyRegion?: true
   /** IAM action. */
   readonly action: string
+  /** It only ever answers as AWS does for a bucket that does not use the feature. For README's table. */
+  readonly unused?: true
+  /** What a user of it should know, for README's table: a few words. */
+  readonly note?: string
 }
 
 /** A request as operations see it: authenticated, authorised, its address decoded. */

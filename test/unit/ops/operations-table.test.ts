@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Operation } from '../../../gateway/operation.ts'
+import { operations } from '../../../gateway/operations/index.ts'
+import { operationsTable, withTable } from '../../../ops/operations-table.ts'
+
+test('every operation has one row, which tells planned ones and ones without effect from the others', () => {
+  const lines = operationsTable().split('\n')
+  for (const { name } of operations) {
+    assert.equal(lines.filter((line) => line.startsWith(`| ${name} `)).length, 1, name)
+  }
+  const route = { method: 'GET', target: 'bucket', action: 's3:X' } as const
+  const run = async (): Promise<{ status: number }> => ({ status: 200 })
+  const rows: Operation[] = [
+    { ...route, kind: 'planned', name: 'B' },
+    { ...route, kind: 'bucket', name: 'A', body: 'none', run, note: 'only so' },
+    { ...route, kind: 'bucket', name: 'C', body: 'none', run, unused: true },
+  ]
+  assert.equal(
+    operationsTable(rows).replaceAll(/ +/g, ' '),
+    [
+      '3 operations: 1 implemented, 1 answers 501, 1 answers as for a bucket that does not use it.',
+      '',
+      '| operation | state | notes |',
+      '| --------- | -------------------------------------------- | ------- |',
+      '| A | implemented | only so |',
+      '| B | answers 501 | |',
+      '| C | answers as for a bucket that does not use it | |',
+    ].join('\n'),
+  )
+})
+
+test('a README without the marks is refused', () => {
+  assert.throws(() => withTable('# Bundescloud\n', 'x'), /lacks the marks/)
+})
