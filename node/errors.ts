@@ -35,6 +35,8 @@ export const clusterErrors = {
   StaleBucket: { retryable: true },
   WriteRulesConflict: { retryable: false },
   DecryptionFailed: { retryable: false },
+  KmsKeyNotFound: { retryable: false },
+  KmsUnavailable: { retryable: true },
   Internal: { retryable: false },
 } as const satisfies Record<string, { retryable: boolean }>
 

@@ -62,9 +62,13 @@ export interface PeerState {
   readonly clockOffsetMs?: number | undefined
 }
 
-/** The owner's key store. `context` binds a wrapped secret to its use, e.g. `bucket/<id>`. */
+/**
+ * The owner's key store: its own key and keys by name. `context` binds a wrapped secret to its use, e.g. `bucket/<id>`.
+ * `keyName`: one of the named keys; absent: the owner's own. Fits a file, PKCS#11 (label of a key) and a Transit-style
+ * HTTP service (key of a mount). Errors of both: KmsKeyNotFound (details: keyId), KmsUnavailable.
+ */
 export interface Kms {
-  wrap(secret: Uint8Array, context: string): Promise<Uint8Array>
-  /** ClusterError DecryptionFailed when key, context or bytes are not those it was wrapped with. */
-  unwrap(envelope: Uint8Array, context: string): Promise<Buffer>
+  wrap(secret: Uint8Array, context: string, keyName?: string): Promise<Uint8Array>
+  /** DecryptionFailed when key, context or bytes are not those it was wrapped with. */
+  unwrap(envelope: Uint8Array, context: string, keyName?: string): Promise<Buffer>
 }

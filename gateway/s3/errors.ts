@@ -108,6 +108,7 @@ export const s3Errors = {
   },
   InvalidToken: { status: 400, message: 'The provided token is malformed or otherwise invalid.' },
   InvalidURI: { status: 400, message: "Couldn't parse the specified URI." },
+  'KMS.NotFoundException': { status: 400, message: 'The specified KMS key does not exist' },
   KeyTooLongError: { status: 400, message: 'Your key is too long.' },
   MalformedTrailerError: {
     status: 400,

@@ -38,6 +38,8 @@ const table: Record<ClusterErrorCode, S3ErrorCode> = {
   StaleBucket: 'OperationAborted',
   WriteRulesConflict: 'InvalidBucketState',
   DecryptionFailed: 'InternalError',
+  KmsKeyNotFound: 'KMS.NotFoundException',
+  KmsUnavailable: 'ServiceUnavailable',
   Internal: 'InternalError',
 }
 
@@ -50,5 +52,10 @@ export function toS3Error(thrown: unknown): S3Error {
     code === 'ServiceUnavailable' || code === 'SlowDown'
       ? { 'retry-after': String(gatewayLimits.retryAfterSeconds) }
       : {}
-  return new S3Error(code, undefined, { cause: thrown, headers })
+  return new S3Error(code, messageOf(thrown), { cause: thrown, headers })
+}
+
+/** Where AWS names the thing that is not there; undefined: the message of the table. */
+function messageOf(error: ClusterError): string | undefined {
+  return error.code === 'KmsKeyNotFound' ? `Key '${error.details.keyId}' does not exist` : undefined
 }

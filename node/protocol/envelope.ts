@@ -24,6 +24,13 @@ export function keyFingerprint(key: Uint8Array): Buffer {
     .subarray(0, FINGERPRINT_BYTES)
 }
 
+/** The fingerprint of the key that an envelope was sealed with. Throws ClusterError DecryptionFailed when it is none. */
+export function envelopeKeyFingerprint(envelope: Uint8Array): Buffer {
+  if (envelope.length < HEADER_BYTES + TAG_BYTES)
+    throw new ClusterError('DecryptionFailed', 'envelope is too short')
+  return Buffer.from(envelope.subarray(2, 2 + FINGERPRINT_BYTES))
+}
+
 /** Encrypts `secret` under `key` (32 bytes); `context` says what it is for and must be given again to open it. */
 export function sealEnvelope(key: Uint8Array, secret: Uint8Array, context: string): Buffer {
   const header = Buffer.concat([

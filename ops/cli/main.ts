@@ -6,6 +6,7 @@
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { layoutOf } from '../dev/layout.ts'
+import { addKms } from './kms.ts'
 
 const defaultDataDir = '.data/dev'
 
@@ -39,6 +40,7 @@ function buildProgram(): Command {
       await showStatus(layoutOf(options.dataDir), { json: options.json ?? false })
     })
   addJournal(program)
+  addKms(program, defaultDataDir)
   for (const kind of ['node', 'auditor', 'dht'] as const) {
     addProcess(program, kind, { main: 'node/main.ts', args: [kind] })
   }
