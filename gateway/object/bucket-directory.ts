@@ -6,7 +6,7 @@
  * bucket's id says NoSuchBucket or StaleBucket, and `forget` makes the next look-up ask the registry.
  *
  * Creating: reserve (creating) -> open in every group -> active. Deleting: deleting -> close in every group, which
- * refuses while objects exist -> remove. Every change of state in the registry raises the bucket's attempt, and groups
+ * refuses while objects or uploads exist; uploads alone are aborted -> remove. Every change of state in the registry raises the bucket's attempt, and groups
  * refuse an opening or closing of an older attempt: so a gateway that was paused in the middle cannot open a bucket
  * that another has deleted meanwhile, and an object acknowledged after a reopening cannot vanish with the bucket.
  * Closed rows stay in the groups for good, as fences.
@@ -28,6 +28,10 @@ export const bucketLimits = {
   cachedMax: 10_000,
   /** After so long the registry is asked again, so that a changed owner or state is seen. */
   cachedMs: 10_000,
+  /** Uploads aborted at a time when a bucket is deleted. */
+  uploadsPage: 100,
+  /** Tries to close a bucket whose uploads go on appearing while it is deleted. */
+  closingsMax: 3,
 } as const
 
 const DEFAULT_POOL = 'default'
@@ -79,19 +83,17 @@ export class BucketDirectory {
     return active
   }
 
-  /** Throws BucketNotEmpty (the bucket stays as it was) or NoSuchBucket. */
+  /**
+   * Deletes a bucket without objects. Uploads under way do not keep it, as AWS documents it for all but directory
+   * buckets: they are aborted when no group has an object. Throws BucketNotEmpty (the bucket stays as it was) or
+   * NoSuchBucket.
+   */
   async remove(bucket: Bucket, requestId: string): Promise<void> {
     this.forget(bucket.name)
     const attempt = await this.#setState(bucket, { from: ['active', 'deleting'], to: 'deleting' }, requestId)
     const { bucketId, name } = bucket
     try {
-      await this.#inEveryGroup((groupId) =>
-        this.#cluster.router.proposeCatalog(groupId, `${requestId}-close-${groupId}`, {
-          kind: 'close-bucket',
-          bucketId,
-          attempt,
-        }),
-      )
+      await this.#close({ bucketId, attempt }, requestId)
     } catch (error) {
       await this.reopen(bucket, requestId)
       throw error
@@ -206,6 +208,47 @@ export class BucketDirectory {
     )
   }
 
+  /** Closes it in every group. Throws BucketNotEmpty when one has an object. */
+  async #close(bucket: Pick<Bucket, 'bucketId' | 'attempt'>, requestId: string): Promise<void> {
+    for (let closing = 1; ; closing += 1) {
+      const errors = await this.#errorsOfGroups((groupId) =>
+        this.#cluster.router.proposeCatalog(groupId, `${requestId}-close-${closing}-${groupId}`, {
+          kind: 'close-bucket',
+          ...bucket,
+        }),
+      )
+      if (errors.length === 0) return
+      if (closing === bucketLimits.closingsMax || !errors.every(hasOnlyUploads)) throw worstOf(errors)
+      await this.#inEveryGroup((groupId) => this.#abortUploads(groupId, bucket.bucketId, requestId))
+    }
+  }
+
+  /** Aborts every upload that a group has of a bucket; nothing in a group that is closed already. */
+  async #abortUploads(groupId: string, bucketId: string, requestId: string): Promise<void> {
+    const { router } = this.#cluster
+    const query = {
+      kind: 'list-uploads',
+      bucketId,
+      prefix: '',
+      delimiter: '',
+      afterKey: '',
+      afterUploadId: '',
+    } as const
+    for (let more = true; more; ) {
+      const page = await router
+        .queryCatalog(groupId, { ...query, limit: bucketLimits.uploadsPage })
+        .catch((error: unknown) => {
+          if (error instanceof ClusterError && error.code === 'StaleBucket') return undefined
+          throw error
+        })
+      for (const { key, uploadId } of page?.items ?? []) {
+        const command = { kind: 'abort-upload', bucketId, key, uploadId } as const
+        await router.proposeCatalog(groupId, `${requestId}-abort-${uploadId}`, command)
+      }
+      more = page?.truncated ?? false
+    }
+  }
+
   async #pushRules(bucket: Bucket, rules: WriteRules, requestId: string): Promise<void> {
     const { bucketId } = bucket
     await this.#inEveryGroup((groupId) =>
@@ -219,11 +262,23 @@ export class BucketDirectory {
 
   /** All groups, side by side; waits for every one before it throws, so that nothing goes on behind the caller's back. */
   async #inEveryGroup(run: (groupId: string) => Promise<unknown>): Promise<void> {
-    const outcomes = await Promise.allSettled(this.#cluster.catalogGroups().map(run))
-    const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
-    const notEmpty = errors.find((error) => error instanceof ClusterError && error.code === 'BucketNotEmpty')
-    if (errors.length > 0) throw notEmpty ?? errors[0]
+    const errors = await this.#errorsOfGroups(run)
+    if (errors.length > 0) throw worstOf(errors)
   }
+
+  async #errorsOfGroups(run: (groupId: string) => Promise<unknown>): Promise<unknown[]> {
+    const outcomes = await Promise.allSettled(this.#cluster.catalogGroups().map(run))
+    return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+  }
+}
+
+/** Of several groups' errors the one that the caller can do something about. */
+function worstOf(errors: readonly unknown[]): unknown {
+  return errors.find((error) => error instanceof ClusterError && error.code === 'BucketNotEmpty') ?? errors[0]
+}
+
+function hasOnlyUploads(error: unknown): boolean {
+  return error instanceof ClusterError && error.code === 'BucketNotEmpty' && error.details.objectCount === 0
 }
 
 /** Binds a wrapped bucket key to its bucket. */
