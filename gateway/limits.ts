@@ -59,6 +59,8 @@ export const gatewayLimits = {
   /** XML bodies: 1,000 keys of 1,024 bytes, escaped, are below 2 MiB; small documents below 64 KiB. */
   xmlBytesMax: 64 * KiB,
   deleteXmlBytesMax: 2 * MiB,
+  /** AWS: 1,000 rules; each of them with a prefix of 1,024 bytes is 1.5 MiB. */
+  lifecycleXmlBytesMax: 2 * MiB,
   /** 10,000 parts with ETag and checksum. */
   completeXmlBytesMax: 4 * MiB,
   /** AWS: request time may differ from ours by so much. */

@@ -36,16 +36,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     's3:PutAnalyticsConfiguration',
   ),
   planned(
-    'DeleteBucketCors',
-    { method: 'DELETE', target: 'bucket', subresource: 'cors' },
-    's3:PutBucketCORS',
-  ),
-  planned(
-    'DeleteBucketEncryption',
-    { method: 'DELETE', target: 'bucket', subresource: 'encryption' },
-    's3:PutEncryptionConfiguration',
-  ),
-  planned(
     'DeleteBucketIntelligentTieringConfiguration',
     { method: 'DELETE', target: 'bucket', subresource: 'intelligent-tiering', needs: { query: ['id'] } },
     's3:PutIntelligentTieringConfiguration',
@@ -54,11 +44,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     'DeleteBucketInventoryConfiguration',
     { method: 'DELETE', target: 'bucket', subresource: 'inventory', needs: { query: ['id'] } },
     's3:PutInventoryConfiguration',
-  ),
-  planned(
-    'DeleteBucketLifecycle',
-    { method: 'DELETE', target: 'bucket', subresource: 'lifecycle' },
-    's3:PutLifecycleConfiguration',
   ),
   planned('DeleteBucketMetadataConfiguration', {
     method: 'DELETE',
@@ -86,12 +71,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     { method: 'DELETE', target: 'bucket', subresource: 'replication' },
     's3:PutReplicationConfiguration',
   ),
-  planned(
-    'DeleteBucketTagging',
-    { method: 'DELETE', target: 'bucket', subresource: 'tagging' },
-    's3:PutBucketTagging',
-  ),
-  planned('DeleteBucketWebsite', { method: 'DELETE', target: 'bucket', subresource: 'website' }),
   planned('DeleteObjectAnnotation', { method: 'DELETE', target: 'object', subresource: 'annotation' }),
   planned('DeleteObjectTagging', { method: 'DELETE', target: 'object', subresource: 'tagging' }),
   planned(
@@ -111,12 +90,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     { method: 'GET', target: 'bucket', subresource: 'analytics', needs: { query: ['id'] } },
     's3:GetAnalyticsConfiguration',
   ),
-  planned('GetBucketCors', { method: 'GET', target: 'bucket', subresource: 'cors' }, 's3:GetBucketCORS'),
-  planned(
-    'GetBucketEncryption',
-    { method: 'GET', target: 'bucket', subresource: 'encryption' },
-    's3:GetEncryptionConfiguration',
-  ),
   planned(
     'GetBucketIntelligentTieringConfiguration',
     { method: 'GET', target: 'bucket', subresource: 'intelligent-tiering', needs: { query: ['id'] } },
@@ -126,11 +99,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     'GetBucketInventoryConfiguration',
     { method: 'GET', target: 'bucket', subresource: 'inventory', needs: { query: ['id'] } },
     's3:GetInventoryConfiguration',
-  ),
-  planned(
-    'GetBucketLifecycleConfiguration',
-    { method: 'GET', target: 'bucket', subresource: 'lifecycle' },
-    's3:GetLifecycleConfiguration',
   ),
   planned('GetBucketLogging', { method: 'GET', target: 'bucket', subresource: 'logging' }),
   planned('GetBucketMetadataConfiguration', {
@@ -166,9 +134,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     's3:GetReplicationConfiguration',
   ),
   planned('GetBucketRequestPayment', { method: 'GET', target: 'bucket', subresource: 'requestPayment' }),
-  planned('GetBucketTagging', { method: 'GET', target: 'bucket', subresource: 'tagging' }),
-  planned('GetBucketVersioning', { method: 'GET', target: 'bucket', subresource: 'versioning' }),
-  planned('GetBucketWebsite', { method: 'GET', target: 'bucket', subresource: 'website' }),
   planned('GetObjectAcl', { method: 'GET', target: 'object', subresource: 'acl' }),
   planned('GetObjectAnnotation', {
     method: 'GET',
@@ -177,11 +142,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     needs: { query: ['annotationName'] },
   }),
   planned('GetObjectLegalHold', { method: 'GET', target: 'object', subresource: 'legal-hold' }),
-  planned(
-    'GetObjectLockConfiguration',
-    { method: 'GET', target: 'bucket', subresource: 'object-lock' },
-    's3:GetBucketObjectLockConfiguration',
-  ),
   planned('GetObjectRetention', { method: 'GET', target: 'object', subresource: 'retention' }),
   planned('GetObjectTagging', { method: 'GET', target: 'object', subresource: 'tagging' }),
   planned(
@@ -232,12 +192,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     { method: 'PUT', target: 'bucket', subresource: 'analytics', needs: { query: ['id'] } },
     's3:PutAnalyticsConfiguration',
   ),
-  planned('PutBucketCors', { method: 'PUT', target: 'bucket', subresource: 'cors' }, 's3:PutBucketCORS'),
-  planned(
-    'PutBucketEncryption',
-    { method: 'PUT', target: 'bucket', subresource: 'encryption' },
-    's3:PutEncryptionConfiguration',
-  ),
   planned(
     'PutBucketIntelligentTieringConfiguration',
     { method: 'PUT', target: 'bucket', subresource: 'intelligent-tiering', needs: { query: ['id'] } },
@@ -247,11 +201,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     'PutBucketInventoryConfiguration',
     { method: 'PUT', target: 'bucket', subresource: 'inventory', needs: { query: ['id'] } },
     's3:PutInventoryConfiguration',
-  ),
-  planned(
-    'PutBucketLifecycleConfiguration',
-    { method: 'PUT', target: 'bucket', subresource: 'lifecycle' },
-    's3:PutLifecycleConfiguration',
   ),
   planned('PutBucketLogging', { method: 'PUT', target: 'bucket', subresource: 'logging' }),
   planned(
@@ -276,17 +225,9 @@ export const plannedOperations: readonly PlannedOperation[] = [
     's3:PutReplicationConfiguration',
   ),
   planned('PutBucketRequestPayment', { method: 'PUT', target: 'bucket', subresource: 'requestPayment' }),
-  planned('PutBucketTagging', { method: 'PUT', target: 'bucket', subresource: 'tagging' }),
-  planned('PutBucketVersioning', { method: 'PUT', target: 'bucket', subresource: 'versioning' }),
-  planned('PutBucketWebsite', { method: 'PUT', target: 'bucket', subresource: 'website' }),
   planned('PutObjectAcl', { method: 'PUT', target: 'object', subresource: 'acl' }),
   planned('PutObjectAnnotation', { method: 'PUT', target: 'object', subresource: 'annotation' }),
   planned('PutObjectLegalHold', { method: 'PUT', target: 'object', subresource: 'legal-hold' }),
-  planned(
-    'PutObjectLockConfiguration',
-    { method: 'PUT', target: 'bucket', subresource: 'object-lock' },
-    's3:PutBucketObjectLockConfiguration',
-  ),
   planned('PutObjectRetention', { method: 'PUT', target: 'object', subresource: 'retention' }),
   planned('PutObjectTagging', { method: 'PUT', target: 'object', subresource: 'tagging' }),
   planned(

@@ -211,15 +211,3 @@ function encodeRoutingRule({ keyPrefixEquals, httpErrorCodeEquals, redirect }: R
     ),
   )
 }
-
-export const redirectLocationHeader = 'x-amz-website-redirect-location'
-
-/**
- * The header of a write that makes a website answer with a redirect; undefined when absent.
- * Throws InvalidRedirectLocation.
- */
-export function decodeRedirectLocation(header: string | undefined): string | undefined {
-  if (header === undefined || header === '') return undefined
-  if (/^(\/|https?:\/\/)/.test(header)) return header
-  throw new S3Error('InvalidRedirectLocation')
-}

