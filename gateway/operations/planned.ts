@@ -263,7 +263,4 @@ export const plannedOperations: readonly PlannedOperation[] = [
     needs: { header: 'x-amz-request-route' },
   }),
   planned('PostObject', { method: 'POST', target: 'bucket' }, 's3:PutObject'),
-  planned('PreflightService', { method: 'OPTIONS', target: 'service' }, 's3:Preflight'),
-  planned('PreflightBucket', { method: 'OPTIONS', target: 'bucket' }, 's3:Preflight'),
-  planned('PreflightObject', { method: 'OPTIONS', target: 'object' }, 's3:Preflight'),
 ]
