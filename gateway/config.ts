@@ -13,6 +13,8 @@ const gatewaySchema = z.object({
   region: z.string().default('eu-central-1'),
   /** Host names under which buckets are addressed virtual-host style, e.g. `s3.example.org` => `<bucket>.s3.example.org`. */
   domains: z.array(z.string()).default(['localhost', 's3.localhost']),
+  /** Accepts POST forms whose policy is signed with HMAC-SHA1, as before Signature Version 4 (ops/decisions/0195). */
+  legacyFormSignatures: z.boolean().default(false),
   /** The owner's key store: a file in the local federation. */
   kms: z.object({ kind: z.literal('file'), file: z.string() }),
 })

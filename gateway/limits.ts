@@ -63,6 +63,10 @@ export const gatewayLimits = {
   lifecycleXmlBytesMax: 2 * MiB,
   /** 10,000 parts with ETag and checksum. */
   completeXmlBytesMax: 4 * MiB,
+  /** AWS: everything of a form before the bytes of its file. */
+  formFieldsBytesMax: 20 * KiB,
+  /** Fields behind a form's file, which nobody reads (a submit button is 150 bytes): the file's end is known no sooner. */
+  formTailBytesMax: 4 * KiB,
   /** AWS: request time may differ from ours by so much. */
   clockSkewMs: 15 * 60_000,
   /** AWS: life of a presigned URL. */

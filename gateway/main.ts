@@ -76,6 +76,7 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
     registry: member.metrics.registry,
     logger,
     hostName: config.nodeId,
+    legacyFormSignatures: config.legacyFormSignatures,
     ...(config.s3Tls === undefined
       ? {}
       : {

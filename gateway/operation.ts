@@ -43,6 +43,8 @@ export interface OperationRow {
   readonly note?: string
 }
 
+const noFields: ReadonlyMap<string, string> = new Map()
+
 /** A request as operations see it: authenticated, authorised, its address decoded. */
 export class S3Request {
   readonly bucketName: string
@@ -53,6 +55,8 @@ export class S3Request {
   /** `https://host` or `http://host` as the client addressed us. */
   readonly origin: string
   readonly virtualHost: boolean
+  /** Fields of a form by lower-case name, beside those that became headers; empty for other requests. */
+  readonly form: ReadonlyMap<string, string>
   readonly #document: Buffer | undefined
   readonly #body: UploadBody | undefined
 
@@ -63,6 +67,7 @@ export class S3Request {
     query: QueryPairs
     origin: string
     virtualHost: boolean
+    form?: ReadonlyMap<string, string>
     document?: Buffer
     body?: UploadBody
   }) {
@@ -72,6 +77,7 @@ export class S3Request {
     this.query = fields.query
     this.origin = fields.origin
     this.virtualHost = fields.virtualHost
+    this.form = fields.form ?? noFields
     this.#document = fields.document
     this.#body = fields.body
   }
@@ -81,7 +87,7 @@ export class S3Request {
     return queryValue(this.query, name)
   }
 
-  /** Only for operations with `body: 'object'` or `'xml'`. */
+  /** Only for operations with `body: 'object'`, `'form'` or `'xml'`. */
   get body(): UploadBody {
     if (this.#body === undefined) throw new Error('this operation has no body')
     return this.#body
@@ -132,10 +138,14 @@ export interface BucketContext extends OperationContext {
   otherBucket(name: string, action: string): Promise<Bucket>
 }
 
-/** `object`: streamed to the store. `xml`: collected, bounded, verified, then decoded. */
-export type BodyKind = 'none' | 'object' | 'xml'
+/** `object`: streamed to the store. `form`: as well, out of a POST form. `xml`: collected, bounded, verified, then decoded. */
+export type BodyKind = 'none' | 'object' | 'form' | 'xml'
 
 interface OperationTraits {
+  /**
+   * Of a `form` the fields before its file are read first: they name the key, say who sends it (and nothing in the
+   * request's headers does), and take the place of headers.
+   */
   readonly body: BodyKind
   /** Bound of an XML body; `xmlBytesMax` when absent. */
   readonly documentBytesMax?: number
@@ -160,17 +170,7 @@ export interface PlannedOperation extends OperationRow {
   readonly kind: 'planned'
 }
 
-/** What an operation may use that answers everybody. */
-export type OpenContext = Omit<OperationContext, 'identity'>
-
-/** Answers everybody, unsigned: nothing but what a browser must learn before it may ask. */
-export interface OpenOperation extends OperationRow {
-  readonly kind: 'open'
-  readonly body: 'none'
-  run(request: S3Request, context: OpenContext): Promise<S3Response>
-}
-
-export type Operation = BucketOperation | ServiceOperation | OpenOperation | PlannedOperation
+export type Operation = BucketOperation | ServiceOperation | PlannedOperation
 
 interface Functions<Input, Output, Context> {
   decode(request: S3Request): Input
@@ -199,12 +199,4 @@ export function defineServiceOperation<Input, Output>(
 ): ServiceOperation {
   const { decode, call, encode, ...row } = definition
   return { ...row, kind: 'service', run: runner({ decode, call, encode }) }
-}
-
-/** An operation that asks nobody for a signature. */
-export function defineOpenOperation<Input, Output>(
-  definition: OperationRow & Functions<Input, Output, OpenContext>,
-): OpenOperation {
-  const { decode, call, encode, ...row } = definition
-  return { ...row, kind: 'open', body: 'none', run: runner({ decode, call, encode }) }
 }

@@ -8,7 +8,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Bucket } from '../node/core/registry-types.ts'
 import type { Clock } from '../node/world.ts'
-import { type Authenticated, Authenticator } from './auth/authenticate.ts'
+import { type Authenticated, Authenticator, type Unauthenticated } from './auth/authenticate.ts'
 import { authorise } from './auth/authorise.ts'
 import { ClientGone, Exchange } from './exchange.ts'
 import type { GatewayLimits } from './limits.ts'
@@ -17,7 +17,6 @@ import type { CallContext, CredentialSource, ObjectStore } from './object/object
 import {
   type BucketContext,
   type BucketOperation,
-  type OpenOperation,
   type Operation,
   type OperationContext,
   S3Request,
@@ -26,11 +25,11 @@ import {
 } from './operation.ts'
 import type { Router } from './router.ts'
 import { type Address, parseAddress } from './s3/address.ts'
-import { announcedBytes, collectBody, UploadBody } from './s3/body.ts'
-import { corsHeaders, corsVary, crossOriginOf } from './s3/cors.ts'
+import { announcedBytes, collectBody, UploadBody, type UploadBodyOptions } from './s3/body.ts'
 import { S3Error } from './s3/errors.ts'
 import type { Headers } from './s3/headers.ts'
-import { checkBucketName, checkKey, isBucketName } from './s3/names.ts'
+import { checkBucketName, checkKey } from './s3/names.ts'
+import { fileBounds, readPostForm } from './s3/post-form.ts'
 import { toS3Error } from './s3/translate.ts'
 import { element, xmlHead } from './s3/xml.ts'
 
@@ -51,6 +50,7 @@ export interface PipelineOptions {
   readonly metrics: GatewayMetrics
   readonly hostName: string
   readonly secure: boolean
+  readonly legacyFormSignatures: boolean
   readonly logger: GatewayLogger | undefined
 }
 
@@ -62,12 +62,16 @@ export interface Incoming {
   readonly expectsContinue: boolean
 }
 
-/** A request before anybody has vouched for it. */
-interface AskedOpenly {
+/** A request that was authenticated; its address names the object that it is about. */
+interface Entered {
+  readonly authenticated: Authenticated
   readonly address: Address
-  readonly headers: Headers
-  readonly exchange: Exchange
-  readonly call: CallContext
+  readonly form: EnteredForm | undefined
+}
+
+interface EnteredForm {
+  readonly fields: ReadonlyMap<string, string>
+  readonly body: Pick<UploadBodyOptions, 'wire' | 'bytes' | 'openEnd'>
 }
 
 /** What is known of a request so far, for its answer and its metrics. */
@@ -129,15 +133,14 @@ export class Pipeline {
     const method = raw.method ?? ''
     // node joins duplicates of every header but set-cookie, which no request carries.
     const headers = raw.headers as Headers
-    const address = parseAddress(incoming.url, raw.headers.host, domains)
-    progress.address = address
-    const operation = router({ method, address, headers })
+    const target = parseAddress(incoming.url, raw.headers.host, domains)
+    progress.address = target
+    const operation = router({ method, address: target, headers })
     progress.operation = operation
-    const call = { requestId: exchange.requestId, signal: exchange.signal }
-    if (operation.kind === 'open') return this.#open({ operation, address, headers, exchange, call })
-    await this.#allowCrossOrigin({ method, address, headers, exchange, call })
     const anyRegion = operation.anyRegion ?? false
-    const authenticated = await this.#authenticator.authenticate({ method, address, headers, anyRegion })
+    const entered = await this.#enter(operation, exchange, { method, address: target, headers, anyRegion })
+    const { authenticated, address } = entered
+    progress.address = address
     if (operation.kind === 'planned') {
       // What we cannot do we cannot grant to everybody either.
       if (authenticated.identity.kind === 'anonymous') throw new S3Error('AccessDenied')
@@ -147,14 +150,14 @@ export class Pipeline {
     checkKey(address.key)
     const context: OperationContext = {
       store: this.#options.store,
-      call,
+      call: { requestId: exchange.requestId, signal: exchange.signal },
       identity: authenticated.identity,
       region: this.#options.region,
       limits,
       nowMs: clock.wallMs(),
     }
     const run = await this.#prepare(operation, context, address)
-    const request = await this.#request({ operation, authenticated, address, exchange })
+    const request = await this.#request(operation, entered, exchange)
     try {
       await this.#run(operation, exchange, () => run(request))
     } finally {
@@ -162,37 +165,18 @@ export class Pipeline {
     }
   }
 
-  /** What answers everybody is asked for nothing. */
-  async #open(asked: AskedOpenly & { operation: OpenOperation }): Promise<void> {
-    const { operation, address, headers, exchange, call } = asked
-    const { store, region, limits, clock } = this.#options
-    const context = { store, call, region, limits, nowMs: clock.wallMs() }
-    const request = new S3Request(this.#fields(address, headers))
-    await this.#run(operation, exchange, () => operation.run(request, context))
-  }
-
-  /**
-   * Lets the page that asks read the answer, errors too, if the bucket's rules do. Comes before authentication, which
-   * may end in an error that the page must be able to read.
-   */
-  async #allowCrossOrigin(asked: AskedOpenly & { method: string }): Promise<void> {
-    const { method, address, headers, exchange, call } = asked
-    const origin = crossOriginOf(method, headers)
-    if (origin === undefined || !isBucketName(address.bucket)) return
-    const rules = (await this.#options.store.findBucket(address.bucket, call))?.configuration?.cors
-    if (rules !== undefined) exchange.sayAlways(corsHeaders(rules, origin) ?? { vary: corsVary })
-  }
-
-  #fields(address: Address, headers: Headers) {
-    const { secure } = this.#options
-    return {
-      bucketName: address.bucket,
-      key: address.key,
-      headers,
-      query: address.query,
-      origin: `${secure ? 'https' : 'http'}://${headers.host ?? ''}`,
-      virtualHost: address.virtualHost,
+  /** Who sends it, by headers or query, or by the fields of a form. */
+  async #enter(operation: Operation, exchange: Exchange, request: Unauthenticated): Promise<Entered> {
+    const { address, headers } = request
+    if (operation.kind === 'planned' || operation.body !== 'form') {
+      return { authenticated: await this.#authenticator.authenticate(request), address, form: undefined }
     }
+    const { wire } = exchange
+    const { limits } = this.#options
+    const { fields, key, file } = await readPostForm({ wire, headers, bucketName: address.bucket, limits })
+    const authenticated = await this.#authenticator.authenticateForm(request, fields)
+    const body = { wire: file, ...fileBounds(file, authenticated.range, limits) }
+    return { authenticated, address: { ...address, key }, form: { fields, body } }
   }
 
   /** Access is decided here, before a byte of the body is read. */
@@ -230,17 +214,26 @@ export class Pipeline {
     return bucket
   }
 
-  async #request(parts: {
-    operation: BucketOperation | ServiceOperation
-    authenticated: Authenticated
-    address: Address
-    exchange: Exchange
-  }): Promise<S3Request> {
-    const { operation, authenticated, address, exchange } = parts
+  async #request(
+    operation: BucketOperation | ServiceOperation,
+    { authenticated, address, form }: Entered,
+    exchange: Exchange,
+  ): Promise<S3Request> {
     const { headers, payload } = authenticated
-    const { limits } = this.#options
-    const fields = this.#fields(address, headers)
+    const { limits, secure } = this.#options
+    const fields = {
+      bucketName: address.bucket,
+      key: address.key,
+      headers,
+      query: address.query,
+      origin: `${secure ? 'https' : 'http'}://${headers.host ?? ''}`,
+      virtualHost: address.virtualHost,
+    }
     if (operation.body === 'none') return new S3Request(fields)
+    if (form !== undefined) {
+      const body = new UploadBody({ ...form.body, headers, payload, limits, checksum: true })
+      return new S3Request({ ...fields, form: form.fields, body })
+    }
     const optional = operation.body === 'xml'
     const bytes = announcedBytes(headers, payload, { bytesMax: limits.objectBytesMax, optional })
     const checksum = operation.bodyChecksum ?? true
@@ -253,11 +246,11 @@ export class Pipeline {
   }
 
   async #run(
-    operation: BucketOperation | ServiceOperation | OpenOperation,
+    operation: BucketOperation | ServiceOperation,
     exchange: Exchange,
     run: () => Promise<S3Response>,
   ): Promise<void> {
-    const response = slow(operation) ? await this.#keepingAlive(exchange, run) : await run()
+    const response = operation.slowAnswer === true ? await this.#keepingAlive(exchange, run) : await run()
     if (response === undefined) return
     const headers = response.headers ?? {}
     if (response.body === undefined) exchange.sendWhole(response.status, headers, '')
@@ -310,7 +303,8 @@ export class Pipeline {
     const { method } = exchange.raw
     if (exchange.headersSent) {
       // A slow answer carries its error in the body; a streamed object must not end as a success.
-      if (slow(progress.operation)) exchange.endSlow(errorMarkup(error, exchange, progress.address))
+      const slow = progress.operation?.kind !== 'planned' && progress.operation?.slowAnswer === true
+      if (slow) exchange.endSlow(errorMarkup(error, exchange, progress.address))
       else exchange.destroy()
       return
     }
@@ -331,10 +325,6 @@ export class Pipeline {
       'a request failed inside',
     )
   }
-}
-
-function slow(operation: Operation | undefined): boolean {
-  return (operation?.kind === 'bucket' || operation?.kind === 'service') && operation.slowAnswer === true
 }
 
 function errorMarkup(error: S3Error, exchange: Exchange, address: Address | undefined): string {

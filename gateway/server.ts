@@ -29,6 +29,8 @@ export interface GatewayOptions {
   readonly logger?: GatewayLogger
   /** Names this gateway in x-amz-id-2. */
   readonly hostName?: string
+  /** Whether POST forms may be signed in the way before Signature Version 4; absent: no. */
+  readonly legacyFormSignatures?: boolean
   /** Certificate and key (PEM); absent: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string }
   /** Lowered by tests. */
@@ -52,6 +54,7 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
     metrics: createGatewayMetrics(options.registry),
     hostName: options.hostName ?? 'gateway',
     secure: options.tls !== undefined,
+    legacyFormSignatures: options.legacyFormSignatures ?? false,
     logger: options.logger,
   })
   const expecting = new WeakSet<IncomingMessage>()
@@ -85,8 +88,6 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
     expecting.add(raw)
     app.routing(raw, res)
   })
-  // RFC 9110 lets a server ignore expectations that it does not know; node would answer 417.
-  app.server.on('checkExpectation', (raw: IncomingMessage, res: ServerResponse) => app.routing(raw, res))
   return app
 }
 

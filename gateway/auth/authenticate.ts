@@ -10,6 +10,9 @@ import type { CredentialSource } from '../object/object-store.ts'
 import type { Address } from '../s3/address.ts'
 import { S3Error } from '../s3/errors.ts'
 import type { Headers } from '../s3/headers.ts'
+import { formHeaders } from '../s3/post-form.ts'
+import { type BytesRange, checkPostPolicy, parsePostPolicy } from '../s3/post-policy.ts'
+import { formClaim, verifyForm } from './form.ts'
 import { anonymous, type Identity, userIdentity } from './identity.ts'
 import { type Payload, parsePayload, requiredPayloadText, unsignedPayload } from './payload.ts'
 import { hoistedHeaders, isPresigned, parsePresigned, signatureQuery } from './presigned.ts'
@@ -40,6 +43,11 @@ export interface Unauthenticated {
   readonly anyRegion: boolean
 }
 
+/** A form, and how many bytes its policy allows the file. */
+export interface AuthenticatedForm extends Authenticated {
+  readonly range: BytesRange
+}
+
 interface Claim {
   readonly scope: CredentialScope
   readonly amzDate: string
@@ -53,17 +61,21 @@ export class Authenticator {
   readonly #clock: Clock
   readonly #limits: GatewayLimits
   readonly #keys: SigningKeys
+  readonly #legacyForms: boolean
 
   constructor(options: {
     credentials: CredentialSource
     region: string
     clock: Clock
     limits: GatewayLimits
+    /** Whether POST forms may be signed in the way before Signature Version 4. */
+    legacyFormSignatures: boolean
   }) {
     this.#credentials = options.credentials
     this.#region = options.region
     this.#clock = options.clock
     this.#limits = options.limits
+    this.#legacyForms = options.legacyFormSignatures
     this.#keys = new SigningKeys(options.limits.signingKeysMax)
   }
 
@@ -71,12 +83,7 @@ export class Authenticator {
   async authenticate(request: Unauthenticated): Promise<Authenticated> {
     const authorization = request.headers.authorization
     const presigned = isPresigned(request.address.query)
-    if (authorization !== undefined && presigned) {
-      throw new S3Error(
-        'InvalidArgument',
-        'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
-      )
-    }
+    if (authorization !== undefined && presigned) throw manySchemes()
     if (presigned) return this.#presigned(request)
     if (authorization === undefined) return unsigned(request)
     return this.#signedHeader(request, authorization)
@@ -111,13 +118,38 @@ export class Authenticator {
     return this.#verify(headers, { scope, amzDate, signature, signed })
   }
 
+  /**
+   * A POST form by its fields: who signed its policy, and that the policy allows it. `anonymous` when the form claims
+   * nothing. Throws S3Error; AccessDenied for what the policy does not allow.
+   */
+  async authenticateForm(
+    request: Unauthenticated,
+    fields: ReadonlyMap<string, string>,
+  ): Promise<AuthenticatedForm> {
+    if (request.headers.authorization !== undefined || isPresigned(request.address.query)) throw manySchemes()
+    const claim = formClaim(fields, { region: this.#region, legacy: this.#legacyForms })
+    const payload = { kind: 'unsigned' } as const
+    const headers = { ...formHeaders(fields), host: request.headers.host }
+    if (claim.kind === 'none') {
+      const range = { bytesMin: 0, bytesMax: Number.MAX_SAFE_INTEGER }
+      return { identity: anonymous, payload, headers, range }
+    }
+    const found = await this.#find(claim.accessKeyId, fields.get('x-amz-security-token'))
+    verifyForm(claim, found.secretAccessKey, (scope) => this.#keys.get(found.secretAccessKey, scope))
+    const range = checkPostPolicy(parsePostPolicy(claim.policy), fields, this.#clock.wallMs())
+    return { identity: userIdentity(claim.accessKeyId, found.user), payload, headers, range }
+  }
+
+  async #find(accessKeyId: string, token: string | undefined) {
+    if (token !== undefined) throw new S3Error('InvalidToken')
+    const found = await this.#credentials.find(accessKeyId)
+    if (found !== undefined) return found
+    throw new S3Error('InvalidAccessKeyId', undefined, { details: { AWSAccessKeyId: accessKeyId } })
+  }
+
   async #verify(headers: Headers, claim: Claim): Promise<Authenticated> {
     const { scope, amzDate, signature, signed } = claim
-    if (headers['x-amz-security-token'] !== undefined) throw new S3Error('InvalidToken')
-    const found = await this.#credentials.find(scope.accessKeyId)
-    if (found === undefined) {
-      throw new S3Error('InvalidAccessKeyId', undefined, { details: { AWSAccessKeyId: scope.accessKeyId } })
-    }
+    const found = await this.#find(scope.accessKeyId, headers['x-amz-security-token'])
     const key = this.#keys.get(found.secretAccessKey, scope)
     verifySignature(signed, { scope, amzDate, key, signature })
     const payload = parsePayload(signed.payloadHash, () => ({
@@ -129,6 +161,13 @@ export class Authenticator {
     const identity = userIdentity(scope.accessKeyId, found.user)
     return { identity, payload, headers }
   }
+}
+
+function manySchemes(): S3Error {
+  return new S3Error(
+    'InvalidArgument',
+    'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+  )
 }
 
 /** Nothing vouches for the body but its own digests; one that says it is signed in chunks cannot be. */

@@ -46,6 +46,8 @@ export const storeLimits = {
 interface WrittenBody {
   readonly blobs: readonly Blob[]
   readonly extents: readonly Extent[]
+  /** Plaintext bytes of all extents. */
+  readonly bytes: number
   readonly digests: BodyDigests
 }
 
@@ -110,7 +112,7 @@ export class ClusterObjectStore implements ObjectStore {
     const version: Version = {
       versionId,
       key,
-      bytes: put.body.bytes,
+      bytes: written.bytes,
       etag: written.digests.md5,
       modifiedMs: this.#cluster.clock.wallMs(),
       ownerId: put.ownerId,
@@ -334,19 +336,27 @@ export class ClusterObjectStore implements ObjectStore {
     write: { bucket: Bucket; groupId: string; dataKey: Buffer; segmentBytes: number; body: BodySource },
     context: CallContext,
   ): Promise<WrittenBody> {
-    const { body } = write
-    const blobId = newId()
-    const blob = body.bytes === 0 ? undefined : await this.#writeBlob({ ...write, blobId }, context)
-    if (blob === undefined) for await (const _ of body.chunks);
+    const { body, ...to } = write
+    const blobs: Blob[] = []
+    const extents: Extent[] = []
+    const add = async (bytes: number, chunks: AsyncIterable<Buffer>): Promise<void> => {
+      const blobId = newId()
+      blobs.push(await this.#writeBlob({ ...to, blobId, bytes, chunks }, context))
+      extents.push({ blobId, bytes })
+    }
     let digests: BodyDigests
     try {
+      if (body.bytes > 0) await add(body.bytes, body.chunks)
+      else for await (const _ of body.chunks);
+      // A blob's length is fixed before its first byte: what comes on top is a blob of its own.
+      const tail = await body.tail?.()
+      if (tail !== undefined && tail.length > 0) await add(tail.length, oneChunk(tail))
       digests = await body.finish()
     } catch (error) {
-      if (blob?.kind === 'sharded') this.#writer.discard(blob)
+      for (const blob of blobs) if (blob.kind === 'sharded') this.#writer.discard(blob)
       throw error
     }
-    const blobs = blob === undefined ? [] : [blob]
-    return { blobs, extents: blobs.map(() => ({ blobId, bytes: body.bytes })), digests }
+    return { blobs, extents, bytes: extents.reduce((sum, extent) => sum + extent.bytes, 0), digests }
   }
 
   async #writeBlob(
@@ -356,20 +366,21 @@ export class ClusterObjectStore implements ObjectStore {
       blobId: string
       dataKey: Buffer
       segmentBytes: number
-      body: BodySource
+      bytes: number
+      chunks: AsyncIterable<Buffer>
     },
     context: CallContext,
   ): Promise<Blob> {
-    const { bucket, groupId, blobId, dataKey, segmentBytes, body } = write
-    const stream = { blobId, dataKey, segmentBytes, plainBytes: body.bytes }
-    if (body.bytes > storeLimits.inlineBytesMax) {
+    const { bucket, groupId, blobId, dataKey, segmentBytes, bytes: plainBytes, chunks } = write
+    const stream = { blobId, dataKey, segmentBytes, plainBytes }
+    if (plainBytes > storeLimits.inlineBytesMax) {
       const pool = this.#cluster.pool(bucket.poolId)
-      return this.#writer.write({ ...stream, groupId, pool, chunks: body.chunks, signal: context.signal })
+      return this.#writer.write({ ...stream, groupId, pool, chunks, signal: context.signal })
     }
     const encryptor = new SegmentEncryptor(stream)
     const pieces: Buffer[] = []
-    for await (const chunk of body.chunks) encryptor.update(chunk, pieces)
-    const bytes = ciphertextBytes(body.bytes, segmentBytes)
+    for await (const chunk of chunks) encryptor.update(chunk, pieces)
+    const bytes = ciphertextBytes(plainBytes, segmentBytes)
     return { kind: 'inline', blobId, bytes, data: Buffer.concat(pieces, bytes) }
   }
 
@@ -503,4 +514,8 @@ function commandId(context: CallContext): string {
 
 function newId(): string {
   return randomBytes(16).toString('hex')
+}
+
+async function* oneChunk(chunk: Buffer): AsyncGenerator<Buffer> {
+  yield chunk
 }

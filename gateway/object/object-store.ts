@@ -26,7 +26,12 @@ export interface BodySource {
   readonly bytes: number
   /** Yields buffers that the consumer may keep until it asks for the next one, not longer. */
   readonly chunks: AsyncIterable<Buffer>
-  /** After the last chunk, before anything is committed: verifies every digest that the client sent (throws S3Error), returns what to store. */
+  /**
+   * Of a body whose length shows only at its end (the file of a form): what follows `chunks`, at most 4 KiB. After the
+   * last chunk, once. Absent: nothing follows.
+   */
+  readonly tail?: (() => Promise<Buffer>) | undefined
+  /** After the last chunk (and the tail), before anything is committed: verifies every digest that the client sent (throws S3Error), returns what to store. */
   finish(): Promise<BodyDigests>
 }
 

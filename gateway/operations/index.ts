@@ -32,9 +32,7 @@ import { listObjects } from './list-objects.ts'
 import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
 import { plannedOperations } from './planned.ts'
-import { preflightBucket } from './preflight-bucket.ts'
-import { preflightObject } from './preflight-object.ts'
-import { preflightService } from './preflight-service.ts'
+import { postObject } from './post-object.ts'
 import { putBucketCors } from './put-bucket-cors.ts'
 import { putBucketEncryption } from './put-bucket-encryption.ts'
 import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle-configuration.ts'
@@ -79,9 +77,7 @@ export const operations: readonly Operation[] = [
   listObjects,
   listObjectsV2,
   listParts,
-  preflightBucket,
-  preflightObject,
-  preflightService,
+  postObject,
   putBucketCors,
   putBucketEncryption,
   putBucketLifecycleConfiguration,

@@ -23,8 +23,8 @@ import {
   defaultAlgorithm,
 } from './checksum.ts'
 import { S3Error } from './errors.ts'
+import type { ByteReader } from './form.ts'
 import type { Headers } from './headers.ts'
-import type { WireBody } from './wire.ts'
 
 function parseLength(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,16}$/.test(text) ? Number(text) : undefined
@@ -52,12 +52,25 @@ export function announcedBytes(
     if (bounds.optional && headers['transfer-encoding'] === undefined) return 0
     throw new S3Error('MissingContentLength')
   }
-  if (bytes > bounds.bytesMax) {
-    throw new S3Error('EntityTooLarge', undefined, {
-      details: { ProposedSize: bytes, MaxSizeAllowed: bounds.bytesMax },
-    })
-  }
+  if (bytes > bounds.bytesMax) throw entityTooLarge(bytes, bounds.bytesMax)
   return bytes
+}
+
+export function entityTooLarge(bytes: number, bytesMax: number): S3Error {
+  return new S3Error('EntityTooLarge', undefined, {
+    details: { ProposedSize: bytes, MaxSizeAllowed: bytesMax },
+  })
+}
+
+function entityTooSmall(bytes: number, bytesMin: number): S3Error {
+  return new S3Error('EntityTooSmall', undefined, {
+    details: { ProposedSize: bytes, MinSizeAllowed: bytesMin },
+  })
+}
+
+/** AWS ignores fields behind the file; we can as long as they are few: see form.ts. */
+function fileIsNotLast(): S3Error {
+  return new S3Error('MalformedPOSTRequest', 'The file must be the last field of the form.')
 }
 
 function contentMd5(headers: Headers): Buffer | undefined {
@@ -69,14 +82,25 @@ function contentMd5(headers: Headers): Buffer | undefined {
   return digest
 }
 
+/** How long a body may get whose length shows only at its end. */
+export interface OpenEnd {
+  /** At most so many bytes follow the ones announced. */
+  readonly tailBytesMax: number
+  /** What the whole may have, both ends included; else EntityTooSmall, EntityTooLarge. */
+  readonly bytesMin: number
+  readonly bytesMax: number
+}
+
 export interface UploadBodyOptions {
-  readonly wire: WireBody
+  readonly wire: ByteReader
   readonly headers: Headers
   readonly payload: Payload
   readonly bytes: number
   readonly limits: GatewayLimits
   /** Whether `x-amz-checksum-*` headers speak of this body. */
   readonly checksum: boolean
+  /** Absent: the body has exactly `bytes`. */
+  readonly openEnd?: OpenEnd
 }
 
 export class UploadBody implements BodySource {
@@ -141,6 +165,12 @@ export class UploadBody implements BodySource {
     return { [Symbol.asyncIterator]: () => iterator }
   }
 
+  /** Of a body with an open end: the bytes behind `chunks`. */
+  get tail(): (() => Promise<Buffer>) | undefined {
+    const { openEnd } = this.#options
+    return openEnd === undefined ? undefined : () => this.#readTail(openEnd)
+  }
+
   /** Reads what follows the last byte (final chunk, trailers) when the consumer stopped at the count. */
   async finish(): Promise<BodyDigests> {
     if (!this.#ended) await this.#next()
@@ -166,6 +196,8 @@ export class UploadBody implements BodySource {
   }
 
   async #next(): Promise<IteratorResult<Buffer>> {
+    const open = this.#options.openEnd !== undefined
+    if (open && this.#yieldedBytes === this.bytes) return { done: true, value: undefined }
     if (this.bytes === 0 && this.#decoder === undefined) return this.#end()
     while (this.#pending.length === 0) {
       const chunk = await this.#options.wire.read()
@@ -173,19 +205,47 @@ export class UploadBody implements BodySource {
       if (this.#decoder === undefined) this.#pending.push(chunk)
       else this.#decoder.push(chunk, this.#pending)
     }
-    const value = this.#pending.shift()
+    let value = this.#pending.shift()
     if (value === undefined) return this.#end()
+    const left = this.bytes - this.#yieldedBytes
+    if (value.length > left) {
+      if (!open) throw new S3Error('IncompleteBody')
+      this.#pending.unshift(value.subarray(left))
+      value = value.subarray(0, left)
+    }
     this.#yieldedBytes += value.length
-    if (this.#yieldedBytes > this.bytes) throw new S3Error('IncompleteBody')
-    for (const digester of this.#digesters) digester.update(value)
-    const room = this.#md5.update(value)
-    if (room !== undefined) await room
+    await this.#measure(value)
     return { done: false, value }
+  }
+
+  async #measure(data: Buffer): Promise<void> {
+    for (const digester of this.#digesters) digester.update(data)
+    const room = this.#md5.update(data)
+    if (room !== undefined) await room
+  }
+
+  async #readTail({ tailBytesMax, bytesMin, bytesMax }: OpenEnd): Promise<Buffer> {
+    const parts = this.#pending.splice(0)
+    for (let chunk = await this.#options.wire.read(); chunk !== undefined; ) {
+      parts.push(chunk)
+      chunk = await this.#options.wire.read()
+    }
+    const tail = Buffer.concat(parts)
+    const bytes = this.bytes + tail.length
+    if (this.#yieldedBytes !== this.bytes || tail.length > tailBytesMax) throw new S3Error('IncompleteBody')
+    if (bytes < bytesMin) throw entityTooSmall(bytes, bytesMin)
+    if (bytes > bytesMax) throw entityTooLarge(bytes, bytesMax)
+    await this.#measure(tail)
+    this.#ended = true
+    return tail
   }
 
   #end(): IteratorResult<Buffer> {
     this.#decoder?.end()
-    if (this.#yieldedBytes !== this.bytes) throw new S3Error('IncompleteBody')
+    if (this.#yieldedBytes !== this.bytes) {
+      if (this.#options.openEnd !== undefined) throw fileIsNotLast()
+      throw new S3Error('IncompleteBody')
+    }
     this.#ended = true
     return { done: true, value: undefined }
   }

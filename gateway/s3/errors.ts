@@ -90,6 +90,10 @@ export const s3Errors = {
     status: 400,
     message: 'The list of parts was not in ascending order. Parts must be ordered by part number.',
   },
+  InvalidPolicyDocument: {
+    status: 400,
+    message: 'The content of the form does not meet the conditions specified in the policy document.',
+  },
   InvalidRange: { status: 416, message: 'The requested range is not satisfiable' },
   InvalidRedirectLocation: {
     status: 400,
@@ -110,6 +114,10 @@ export const s3Errors = {
   InvalidURI: { status: 400, message: "Couldn't parse the specified URI." },
   'KMS.NotFoundException': { status: 400, message: 'The specified KMS key does not exist' },
   KeyTooLongError: { status: 400, message: 'Your key is too long.' },
+  MalformedPOSTRequest: {
+    status: 400,
+    message: 'The body of your POST request is not well-formed multipart/form-data.',
+  },
   MalformedTrailerError: {
     status: 400,
     message:
@@ -120,6 +128,10 @@ export const s3Errors = {
     message: 'The XML you provided was not well-formed or did not validate against our published schema.',
   },
   MaxMessageLengthExceeded: { status: 400, message: 'Your request was too big.' },
+  MaxPostPreDataLengthExceeded: {
+    status: 400,
+    message: 'Your POST request fields preceding the upload file were too large.',
+  },
   MetadataTooLarge: {
     status: 400,
     message: 'Your metadata headers exceed the maximum allowed metadata size.',
@@ -181,6 +193,10 @@ export const s3Errors = {
   RequestHeaderSectionTooLarge: {
     status: 400,
     message: 'Your request header section exceeds the maximum allowed size.',
+  },
+  RequestIsNotMultiPartContent: {
+    status: 412,
+    message: 'Bucket POST must be of the enclosure-type multipart/form-data.',
   },
   RequestTimeTooSkewed: {
     status: 403,

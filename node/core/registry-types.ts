@@ -4,7 +4,6 @@
  * Membership changes are statements signed by operator keys; the bucket directory and credentials are written by
  * admitted gateways. Field names are on disk and on the wire: append-only.
  */
-import type { AccessAnswers, AccessCommand, AccessQuery, AccessReplies, AccessTag } from './access-types.ts'
 import type {
   BucketConfiguration,
   ConfigurationChanges,
@@ -45,14 +44,7 @@ export interface User {
   readonly accountId?: string
   /** IAM path, for example `/docks/`; absent: `/`. */
   readonly path?: string
-  /** Of an account's root: its account is found by it. */
   readonly email?: string
-  readonly createdMs?: number
-  readonly tags?: readonly AccessTag[]
-  /** ARN of the managed policy that bounds the user. */
-  readonly boundary?: string
-  /** Absent: active. */
-  readonly state?: 'active' | 'disabled'
 }
 
 /** An access key; its secret is encrypted under the owner's key: operators of registry nodes cannot sign with it. */
@@ -61,7 +53,6 @@ export interface Credential {
   readonly userId: string
   readonly sealedSecret: Uint8Array
   readonly state: 'active' | 'disabled'
-  readonly createdMs?: number
 }
 
 export interface Bucket {
@@ -91,7 +82,6 @@ export interface WriteRulesChange {
 }
 
 export type RegistryCommand =
-  | AccessCommand
   | { readonly kind: 'statement'; readonly signed: SignedStatement }
   | { readonly kind: 'put-user'; readonly user: User; readonly credential: Credential }
   | { readonly kind: 'disable-credential'; readonly accessKeyId: string }
@@ -130,7 +120,7 @@ export type RegistryCommand =
       readonly changes: ConfigurationChanges
     }
 
-export interface RegistryReplies extends AccessReplies {
+export interface RegistryReplies {
   statement: { epoch: number }
   'put-user': Record<string, never>
   'disable-credential': Record<string, never>
@@ -143,7 +133,6 @@ export interface RegistryReplies extends AccessReplies {
 
 /** `linearizable: false` may be answered by any replica from its own state (polling of the map). */
 export type RegistryQuery =
-  | AccessQuery
   | { readonly kind: 'map'; readonly newerThan: number }
   | { readonly kind: 'bucket'; readonly name: string }
   | {
@@ -156,7 +145,7 @@ export type RegistryQuery =
   | { readonly kind: 'users' }
   | { readonly kind: 'next-sequence' }
 
-export interface RegistryAnswers extends AccessAnswers {
+export interface RegistryAnswers {
   map: { map: ClusterMap | undefined }
   bucket: { bucket: Bucket | undefined }
   buckets: { buckets: readonly Bucket[]; truncated: boolean }

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { type Conformance, startConformance } from './harness.ts'
-import { encodeRfc3986 } from './s3-client.ts'
+import { encodeForm, post, signedFields } from './post-form.ts'
+import { encodeRfc3986, tags } from './s3-client.ts'
 
 let at: Conformance
 before(async () => {
@@ -117,6 +118,111 @@ test('signed requests of any shape are answered without a 500', async () => {
       // A bucket that a request of this run deleted is made again.
       if (answer.status === 204 && method === 'DELETE')
         await at.s3.send({ method: 'PUT', path: `/${bucket}` })
+    }),
+    { numRuns: 400 },
+  )
+})
+
+const formText = fc.oneof(
+  fc.constantFrom(
+    '',
+    'k',
+    ['$', '{filename}'].join(''),
+    '201',
+    'https://example.org/',
+    '<Tagging><TagSet/></Tagging>',
+    '<Tagging>',
+    'AAAAAA==',
+    '../..',
+    '__proto__',
+  ),
+  fc.string({ unit: 'grapheme', maxLength: 30 }),
+  fc.string({ unit: 'binary', maxLength: 30 }),
+  fc.nat(2000).map((length) => 'l'.repeat(length)),
+)
+const formField = fc.tuple(
+  fc.oneof(
+    fc.constantFrom(
+      'key',
+      'acl',
+      'tagging',
+      'Content-Type',
+      'success_action_redirect',
+      'success_action_status',
+      'x-amz-meta-a',
+      'x-amz-checksum-crc32',
+      'x-amz-storage-class',
+      'x-amz-security-token',
+      'x-amz-expected-bucket-owner',
+      'policy',
+      'file',
+      'signature',
+      '__proto__',
+    ),
+    fc.string({ maxLength: 12 }),
+  ),
+  formText,
+)
+/** Conditions that a signer might write, and some that nobody would. */
+const formCondition = fc.oneof(
+  fc.tuple(
+    fc.constantFrom('eq', 'starts-with', 'like'),
+    fc.constantFrom('$key', '$bucket', '$acl', 'key'),
+    formText,
+  ),
+  fc.tuple(fc.constant('content-length-range'), fc.integer(), fc.integer()),
+  fc.json().map((text) => JSON.parse(text) as unknown),
+)
+/** Where the bytes of a form are changed, and to what; most forms stay whole. */
+const damage = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(undefined) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(20), fc.string({ maxLength: 20 })),
+  },
+)
+
+test('forms of any shape, signed or not, whole or damaged, are answered without a 500', async () => {
+  const bucket = await at.bucket()
+  const form = fc.record({
+    fields: fc.array(formField, { maxLength: 4 }),
+    conditions: fc.oneof(fc.constant([]), fc.array(formCondition, { maxLength: 3 })),
+    signed: fc.boolean(),
+    file: fc.option(fc.record({ data: formText, name: fc.string({ maxLength: 20 }) }), { nil: undefined }),
+    end: fc.constantFrom('--\r\n', '--', '--\r\nmore', '\r\n'),
+    damage,
+  })
+  await fc.assert(
+    fc.asyncProperty(form, async ({ fields, conditions, signed, file, end, damage: change }) => {
+      const all: Record<string, string> = { key: 'k', ...Object.fromEntries(fields) }
+      const covering = Object.entries(all).map(([name]) => ['starts-with', `$${name}`, ''])
+      const signing = signed
+        ? signedFields(at.s3.keys, at.s3.endpoint.region, {
+            conditions: [['starts-with', '$bucket', ''], ...covering, ...conditions],
+          })
+        : {}
+      let body = encodeForm({ ...all, ...signing }, file, { end })
+      if (change !== undefined) {
+        const [where, removed, added] = change
+        const from = Math.floor(where * body.length)
+        body = Buffer.concat([body.subarray(0, from), Buffer.from(added), body.subarray(from + removed)])
+      }
+      const answer = await post(at.s3, `/${bucket}`, body)
+      assert.ok(answer.status < 500 || answer.status === 501, `${answer.status} ${answer.text}`)
+      if (!signed && change === undefined) assert.ok(answer.status >= 400, `${answer.status}`)
+      if (answer.status >= 300) return
+      // What was stored can be read again: nothing got in that no answer could carry.
+      const listed = await at.s3.send({ path: `/${bucket}?list-type=2&encoding-type=url` })
+      for (const key of tags(listed.text, 'Key')) {
+        const got = await at.s3.send({
+          path: `/${bucket}/${key
+            .split('/')
+            .map((part) => encodeRfc3986(decodeURIComponent(part)))
+            .join('/')}`,
+        })
+        assert.equal(got.status, 200, got.text)
+        await at.s3.send({ method: 'DELETE', path: `/${bucket}/${key}` })
+      }
     }),
     { numRuns: 400 },
   )

@@ -58,7 +58,7 @@ export async function startLocalGateway(
     clock?: Clock
     federation?: FederationOptions
     port?: number
-    region?: string
+    legacyFormSignatures?: boolean
   } = {},
 ): Promise<LocalGateway> {
   const federation = await MemoryFederation.start(options.federation)
@@ -67,12 +67,13 @@ export async function startLocalGateway(
   const app = createGateway({
     store: federation.store,
     credentials: { find: async (accessKeyId) => credentialOf(users, accessKeyId) },
-    region: options.region ?? region,
+    region,
     domains: ['localhost', 's3.localhost'],
     clock: options.clock ?? systemClock,
     registry,
     // A test that expects no internal error sees why there was one.
     logger: { error: (fields, message) => console.error(message, fields) },
+    legacyFormSignatures: options.legacyFormSignatures ?? false,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   })
   await app.listen({ host: '127.0.0.1', port: options.port ?? 0 })
@@ -86,7 +87,7 @@ export async function startLocalGateway(
     registry,
     port,
     client: (user = alice) => {
-      const client = new S3Client({ host: 'localhost', port, region: options.region ?? region }, user)
+      const client = new S3Client({ host: 'localhost', port, region }, user)
       clients.push(client)
       return client
     },

@@ -17,8 +17,8 @@ function clockAt(nowMs: number): Clock {
   return { monotonicMs: () => 0, wallMs: () => nowMs, after: () => () => undefined }
 }
 
-function authenticate(url: string, nowMs: number, headers: Record<string, string> = {}) {
-  const authenticator = new Authenticator({
+function authenticatorAt(nowMs: number): Authenticator {
+  return new Authenticator({
     credentials: {
       find: async (accessKeyId) =>
         accessKeyId === awsExamples.accessKeyId
@@ -28,8 +28,12 @@ function authenticate(url: string, nowMs: number, headers: Record<string, string
     region,
     clock: clockAt(nowMs),
     limits: gatewayLimits,
+    legacyFormSignatures: false,
   })
-  return authenticator.authenticate({
+}
+
+function authenticate(url: string, nowMs: number, headers: Record<string, string> = {}) {
+  return authenticatorAt(nowMs).authenticate({
     method: 'GET',
     address: parseAddress(url, presignedExample.host, []),
     headers: { host: presignedExample.host, ...headers },
@@ -152,4 +156,30 @@ test('whatever a query holds, parsing ends in a result or an S3 error below 500'
       }
     }),
   )
+})
+
+test("AWS's example of a POST form is accepted while its policy lasts, and its fields become headers", async () => {
+  const { bucket, fields } = awsExamples.postExample
+  const form = new Map(Object.entries(fields).map(([name, value]) => [name.toLowerCase(), value]))
+  form.set('bucket', bucket)
+  const request = {
+    method: 'POST',
+    address: parseAddress('/', 'h', []),
+    headers: { host: 'h' },
+    anyRegion: false,
+  }
+  const at = (time: string) => authenticatorAt(Date.parse(time)).authenticateForm(request, form)
+  const { identity, headers } = await at('2015-12-29T12:00:00Z')
+  assert.equal(identity.accessKeyId, awsExamples.accessKeyId)
+  assert.deepEqual(headers, {
+    host: 'h',
+    'content-type': 'image/jpeg',
+    'x-amz-acl': 'public-read',
+    'x-amz-meta-tag': '',
+    'x-amz-meta-uuid': '14365123651274',
+    'x-amz-server-side-encryption': 'AES256',
+  })
+  assert.equal(await codeOfPromise(at('2015-12-30T12:00:00Z')), 'AccessDenied')
+  form.set('x-amz-meta-uuid', '0')
+  assert.equal(await codeOfPromise(at('2015-12-29T12:00:00Z')), 'AccessDenied')
 })

@@ -34,6 +34,11 @@ export interface AwsExamples {
     readonly trailer: string
     readonly trailerSignature: string
   }
+  readonly postExample: {
+    readonly bucket: string
+    readonly date: string
+    readonly fields: Readonly<Record<string, string>>
+  }
 }
 
 export const awsExamples = JSON.parse(
