@@ -3,7 +3,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { areaOf, parseLines, parseResult, renderSummary } from '../../../ops/conformance/results.ts'
+import { reasonOf } from '../../../ops/conformance/reasons.ts'
+import { renderReport } from '../../../ops/conformance/report.ts'
+import {
+  areaOf,
+  type ConformanceResult,
+  parseLines,
+  parseResult,
+  renderSummary,
+  type TestResult,
+} from '../../../ops/conformance/results.ts'
 import { inspectSuite, setsOf, suiteSettings } from '../../../ops/conformance/suite.ts'
 import { conformanceSets } from '../../../ops/dev/conformance.ts'
 import { type DevFile, openDevFile } from '../../../ops/dev/dev-file.ts'
@@ -66,14 +75,14 @@ const passed = {
   markers: [],
   outcome: 'passed',
   durationMs: 5,
-} as const
-const failed = {
+}
+const failed: TestResult = {
   ...passed,
   id: 'test_s3.py::test_cors_origin_response',
   outcome: 'failed',
   phase: 'call',
   error: 'AssertionError: assert 1 == 2',
-} as const
+}
 
 test('a line that the end of a process cut off is left out, a whole one that is none of ours is refused', () => {
   const text = `${JSON.stringify(passed)}\n${JSON.stringify(failed).slice(0, 20)}`
@@ -82,23 +91,47 @@ test('a line that the end of a process cut off is left out, a whole one that is 
   assert.deepEqual(parseLines(''), [])
 })
 
-test('tests are counted by area, markers before names', () => {
-  assert.equal(areaOf({ id: 'test_s3.py::test_lifecycle_get', markers: ['lifecycle'] }), 'lifecycle')
-  assert.equal(areaOf({ id: 'test_s3.py::test_put_tags', markers: ['bucket_logging'] }), 'bucket logging')
-  assert.equal(areaOf({ id: 'test_headers.py::test_object_create_bad_md5_none', markers: [] }), 'headers')
-  const result = parseResult(
+function resultOf(tests: readonly unknown[]): ConformanceResult {
+  return parseResult(
     JSON.stringify({
       format: 1,
       date: '2026-01-01T00:00:00.000Z',
       durationMs: 1,
       suite: { name: 'ceph/s3-tests', revision: 'abc' },
       versions: { bundescloud: 'def', node: '20', python: '3', pytest: '9', boto3: '1' },
-      tests: [passed, failed],
+      tests,
     }),
   )
+}
+
+test('tests are counted by area, markers before names', () => {
+  assert.equal(areaOf({ id: 'test_s3.py::test_lifecycle_get', markers: ['lifecycle'] }), 'lifecycle')
+  assert.equal(areaOf({ id: 'test_s3.py::test_put_tags', markers: ['bucket_logging'] }), 'bucket logging')
+  assert.equal(areaOf({ id: 'test_headers.py::test_object_create_bad_md5_none', markers: [] }), 'headers')
+  const result = resultOf([passed, failed])
   const lines = renderSummary(result).split('\n')
   assert.deepEqual(
     lines.map((line) => line.trim().split(/\s{2,}/)),
     [['passed failed skipped'], ['CORS', '0', '1', '0'], ['listings', '1', '0', '0'], ['all', '1', '1', '0']],
   )
+})
+
+test('the report has totals and every test that did not pass, and says which ones nobody has explained', () => {
+  const retired = {
+    ...failed,
+    id: 'test_headers.py::test_object_create_bad_ua_empty_aws2',
+    error: 'InvalidRequest: Please use AWS4-HMAC-SHA256.',
+  }
+  const report = renderReport(resultOf([passed, failed, retired]))
+  assert.match(report, /\*\*3 tests: 1 passed, 2 failed, 0 skipped by the suite\.\*\* .* 1 are unexplained/)
+  const [, open = '', known = ''] = report.split(/## Unexplained|## Explained/)
+  assert.match(open, /`test_cors_origin_response` failed: `AssertionError: assert 1 == 2`/)
+  assert.match(known, /retired.*\(1 failed\)\n\n- `test_headers\.py::test_object_create_bad_ua_empty_aws2`/)
+  assert.equal(report.includes('test_bucket_list_empty'), false)
+})
+
+test('a reason explains an outcome, not a test: another error of the same test is unexplained', () => {
+  const test = { ...failed, id: 'test_s3.py::test_list_buckets_anonymous' }
+  assert.match(reasonOf({ ...test, error: 'AccessDenied: An error occurred' }) ?? '', /Ceph/)
+  assert.equal(reasonOf({ ...test, error: 'ClientError: An error occurred (InternalError)' }), undefined)
 })
