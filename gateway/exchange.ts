@@ -53,6 +53,7 @@ export class Exchange {
   readonly #options: ExchangeOptions
   readonly #abort = new AbortController()
   #continued: boolean
+  #always: Readonly<Record<string, string>> = {}
 
   constructor(options: ExchangeOptions) {
     this.#options = options
@@ -84,6 +85,11 @@ export class Exchange {
 
   get headersSent(): boolean {
     return this.#res.headersSent
+  }
+
+  /** Headers of the answer, whatever it will be. Names in lower case. */
+  sayAlways(headers: Readonly<Record<string, string>>): void {
+    this.#always = { ...this.#always, ...headers }
   }
 
   /** An answer whose body is at hand. Headers in lower case. */
@@ -170,6 +176,7 @@ export class Exchange {
       'x-amz-id-2': this.hostId,
       'x-amz-request-id': this.requestId,
       server: 'Bundescloud',
+      ...this.#always,
       ...headers,
     }
     if (this.#options.closing()) all.connection = 'close'

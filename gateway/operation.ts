@@ -170,7 +170,17 @@ export interface PlannedOperation extends OperationRow {
   readonly kind: 'planned'
 }
 
-export type Operation = BucketOperation | ServiceOperation | PlannedOperation
+/** What an operation may use that answers everybody. */
+export type OpenContext = Omit<OperationContext, 'identity'>
+
+/** Answers everybody, unsigned: nothing but what a browser must learn before it may ask. */
+export interface OpenOperation extends OperationRow {
+  readonly kind: 'open'
+  readonly body: 'none'
+  run(request: S3Request, context: OpenContext): Promise<S3Response>
+}
+
+export type Operation = BucketOperation | ServiceOperation | OpenOperation | PlannedOperation
 
 interface Functions<Input, Output, Context> {
   decode(request: S3Request): Input
@@ -199,4 +209,12 @@ export function defineServiceOperation<Input, Output>(
 ): ServiceOperation {
   const { decode, call, encode, ...row } = definition
   return { ...row, kind: 'service', run: runner({ decode, call, encode }) }
+}
+
+/** An operation that asks nobody for a signature. */
+export function defineOpenOperation<Input, Output>(
+  definition: OperationRow & Functions<Input, Output, OpenContext>,
+): OpenOperation {
+  const { decode, call, encode, ...row } = definition
+  return { ...row, kind: 'open', body: 'none', run: runner({ decode, call, encode }) }
 }

@@ -17,6 +17,7 @@ import type { CallContext, CredentialSource, ObjectStore } from './object/object
 import {
   type BucketContext,
   type BucketOperation,
+  type OpenOperation,
   type Operation,
   type OperationContext,
   S3Request,
@@ -26,9 +27,10 @@ import {
 import type { Router } from './router.ts'
 import { type Address, parseAddress } from './s3/address.ts'
 import { announcedBytes, collectBody, UploadBody, type UploadBodyOptions } from './s3/body.ts'
+import { corsHeaders, corsVary, crossOriginOf } from './s3/cors.ts'
 import { S3Error } from './s3/errors.ts'
 import type { Headers } from './s3/headers.ts'
-import { checkBucketName, checkKey } from './s3/names.ts'
+import { checkBucketName, checkKey, isBucketName } from './s3/names.ts'
 import { fileBounds, readPostForm } from './s3/post-form.ts'
 import { toS3Error } from './s3/translate.ts'
 import { element, xmlHead } from './s3/xml.ts'
@@ -60,6 +62,14 @@ export interface Incoming {
   /** The request target as sent. */
   readonly url: string
   readonly expectsContinue: boolean
+}
+
+/** A request before anybody has vouched for it. */
+interface AskedOpenly {
+  readonly address: Address
+  readonly headers: Headers
+  readonly exchange: Exchange
+  readonly call: CallContext
 }
 
 /** A request that was authenticated; its address names the object that it is about. */
@@ -137,6 +147,9 @@ export class Pipeline {
     progress.address = target
     const operation = router({ method, address: target, headers })
     progress.operation = operation
+    const call = { requestId: exchange.requestId, signal: exchange.signal }
+    if (operation.kind === 'open') return this.#open({ operation, address: target, headers, exchange, call })
+    await this.#allowCrossOrigin({ method, address: target, headers, exchange, call })
     const anyRegion = operation.anyRegion ?? false
     const entered = await this.#enter(operation, exchange, { method, address: target, headers, anyRegion })
     const { authenticated, address } = entered
@@ -150,7 +163,7 @@ export class Pipeline {
     checkKey(address.key)
     const context: OperationContext = {
       store: this.#options.store,
-      call: { requestId: exchange.requestId, signal: exchange.signal },
+      call,
       identity: authenticated.identity,
       region: this.#options.region,
       limits,
@@ -162,6 +175,39 @@ export class Pipeline {
       await this.#run(operation, exchange, () => run(request))
     } finally {
       request.close()
+    }
+  }
+
+  /** What answers everybody is asked for nothing. */
+  async #open(asked: AskedOpenly & { operation: OpenOperation }): Promise<void> {
+    const { operation, address, headers, exchange, call } = asked
+    const { store, region, limits, clock } = this.#options
+    const context = { store, call, region, limits, nowMs: clock.wallMs() }
+    const request = new S3Request(this.#fields(address, headers))
+    await this.#run(operation, exchange, () => operation.run(request, context))
+  }
+
+  /**
+   * Lets the page that asks read the answer, errors too, if the bucket's rules do. Comes before authentication, which
+   * may end in an error that the page must be able to read.
+   */
+  async #allowCrossOrigin(asked: AskedOpenly & { method: string }): Promise<void> {
+    const { method, address, headers, exchange, call } = asked
+    const origin = crossOriginOf(method, headers)
+    if (origin === undefined || !isBucketName(address.bucket)) return
+    const rules = (await this.#options.store.findBucket(address.bucket, call))?.configuration?.cors
+    if (rules !== undefined) exchange.sayAlways(corsHeaders(rules, origin) ?? { vary: corsVary })
+  }
+
+  #fields(address: Address, headers: Headers) {
+    const { secure } = this.#options
+    return {
+      bucketName: address.bucket,
+      key: address.key,
+      headers,
+      query: address.query,
+      origin: `${secure ? 'https' : 'http'}://${headers.host ?? ''}`,
+      virtualHost: address.virtualHost,
     }
   }
 
@@ -220,15 +266,8 @@ export class Pipeline {
     exchange: Exchange,
   ): Promise<S3Request> {
     const { headers, payload } = authenticated
-    const { limits, secure } = this.#options
-    const fields = {
-      bucketName: address.bucket,
-      key: address.key,
-      headers,
-      query: address.query,
-      origin: `${secure ? 'https' : 'http'}://${headers.host ?? ''}`,
-      virtualHost: address.virtualHost,
-    }
+    const { limits } = this.#options
+    const fields = this.#fields(address, headers)
     if (operation.body === 'none') return new S3Request(fields)
     if (form !== undefined) {
       const body = new UploadBody({ ...form.body, headers, payload, limits, checksum: true })
@@ -246,11 +285,11 @@ export class Pipeline {
   }
 
   async #run(
-    operation: BucketOperation | ServiceOperation,
+    operation: BucketOperation | ServiceOperation | OpenOperation,
     exchange: Exchange,
     run: () => Promise<S3Response>,
   ): Promise<void> {
-    const response = operation.slowAnswer === true ? await this.#keepingAlive(exchange, run) : await run()
+    const response = slow(operation) ? await this.#keepingAlive(exchange, run) : await run()
     if (response === undefined) return
     const headers = response.headers ?? {}
     if (response.body === undefined) exchange.sendWhole(response.status, headers, '')
@@ -303,8 +342,7 @@ export class Pipeline {
     const { method } = exchange.raw
     if (exchange.headersSent) {
       // A slow answer carries its error in the body; a streamed object must not end as a success.
-      const slow = progress.operation?.kind !== 'planned' && progress.operation?.slowAnswer === true
-      if (slow) exchange.endSlow(errorMarkup(error, exchange, progress.address))
+      if (slow(progress.operation)) exchange.endSlow(errorMarkup(error, exchange, progress.address))
       else exchange.destroy()
       return
     }
@@ -325,6 +363,10 @@ export class Pipeline {
       'a request failed inside',
     )
   }
+}
+
+function slow(operation: Operation | undefined): boolean {
+  return (operation?.kind === 'bucket' || operation?.kind === 'service') && operation.slowAnswer === true
 }
 
 function errorMarkup(error: S3Error, exchange: Exchange, address: Address | undefined): string {

@@ -74,7 +74,8 @@ export function createRouter(operations: readonly Operation[]): Router {
 
   return (request) => {
     const { address, method } = request
-    const subresource = subresourceOf(address)
+    // A preflight asks for all that a page may do at an address, whatever the query says.
+    const subresource = method === 'OPTIONS' ? '' : subresourceOf(address)
     const rows = table.get(tableKey(method, targetOf(address), subresource)) ?? []
     for (const row of rows) if (holds(row, request)) return row
     throw new S3Error('MethodNotAllowed', undefined, {

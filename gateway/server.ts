@@ -88,6 +88,8 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
     expecting.add(raw)
     app.routing(raw, res)
   })
+  // RFC 9110 lets a server ignore expectations that it does not know; node would answer 417.
+  app.server.on('checkExpectation', (raw: IncomingMessage, res: ServerResponse) => app.routing(raw, res))
   return app
 }
 

@@ -5,6 +5,9 @@ import { S3Error } from '../s3/errors.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
 import { childText } from '../s3/xml.ts'
 
+/** AWS's oldest region answers 200 to the owner who creates a bucket again. */
+const legacyRegion = 'us-east-1'
+
 export const createBucket = defineServiceOperation({
   name: 'CreateBucket',
   method: 'PUT',
@@ -25,6 +28,7 @@ export const createBucket = defineServiceOperation({
     } catch (error) {
       if (!(error instanceof ClusterError) || error.code !== 'BucketExists') throw error
       const mine = error.details.ownerId === identity.accountId
+      if (mine && region === legacyRegion) return { name }
       throw new S3Error(mine ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', undefined, { cause: error })
     }
   },

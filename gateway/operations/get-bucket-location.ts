@@ -14,6 +14,7 @@ export const getBucketLocation = defineOperation({
   call: async () => undefined,
   encode: (_output, _input, { region }) => ({
     status: 200,
-    body: `${xmlHead}<LocationConstraint xmlns="${s3Namespace}">${region}</LocationConstraint>`,
+    // AWS's first region has no name here.
+    body: `${xmlHead}<LocationConstraint xmlns="${s3Namespace}">${region === 'us-east-1' ? '' : region}</LocationConstraint>`,
   }),
 })

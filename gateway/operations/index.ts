@@ -33,6 +33,9 @@ import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
 import { plannedOperations } from './planned.ts'
 import { postObject } from './post-object.ts'
+import { preflightBucket } from './preflight-bucket.ts'
+import { preflightObject } from './preflight-object.ts'
+import { preflightService } from './preflight-service.ts'
 import { putBucketCors } from './put-bucket-cors.ts'
 import { putBucketEncryption } from './put-bucket-encryption.ts'
 import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle-configuration.ts'
@@ -78,6 +81,9 @@ export const operations: readonly Operation[] = [
   listObjectsV2,
   listParts,
   postObject,
+  preflightBucket,
+  preflightObject,
+  preflightService,
   putBucketCors,
   putBucketEncryption,
   putBucketLifecycleConfiguration,

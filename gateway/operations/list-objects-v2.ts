@@ -20,7 +20,8 @@ export const listObjectsV2 = defineOperation({
     fetchOwner: request.param('fetch-owner') === 'true',
   }),
   call: async ({ prefix, delimiter, pageSize, token, startAfter }, { store, bucket, call }) => {
-    const after = token === undefined ? (startAfter ?? '') : decodeToken(token)
+    // An empty token is none: it comes from clients that always send one.
+    const after = token === undefined || token === '' ? (startAfter ?? '') : decodeToken(token)
     checkKey(after)
     if (pageSize === 0) return emptyPage
     return store.listObjects({ bucket, prefix, delimiter, after, limit: pageSize }, call)

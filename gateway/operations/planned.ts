@@ -1,6 +1,6 @@
 /**
- * The operations of the S3 model that answer NotImplemented, from the AWS SDK's model, and the CORS preflight of
- * the S3 REST API. Implementing one moves its row into a file of its own.
+ * The operations of the S3 model that answer NotImplemented, from the AWS SDK's model. Implementing one moves its row
+ * into a file of its own.
  */
 import type { Method, OperationRow, PlannedOperation, Target } from '../operation.ts'
 
@@ -262,7 +262,4 @@ export const plannedOperations: readonly PlannedOperation[] = [
     target: 'bucket',
     needs: { header: 'x-amz-request-route' },
   }),
-  planned('PreflightService', { method: 'OPTIONS', target: 'service' }, 's3:Preflight'),
-  planned('PreflightBucket', { method: 'OPTIONS', target: 'bucket' }, 's3:Preflight'),
-  planned('PreflightObject', { method: 'OPTIONS', target: 'object' }, 's3:Preflight'),
 ]

@@ -32,6 +32,10 @@ export function decodeListing(
     if (value?.includes('\0'))
       throw invalidArgument(name, value, `Argument ${name} must not contain a NUL character`)
   }
+  // Ceph's extension: any order will do, ours too, but then nothing can be rolled up.
+  if (request.param('allow-unordered') === 'true' && (request.param('delimiter') ?? '') !== '') {
+    throw invalidArgument('allow-unordered', 'true', 'An unordered listing cannot have a delimiter')
+  }
   const { type, encode } = parseEncoding(request.param('encoding-type'))
   return {
     prefix,

@@ -35,6 +35,11 @@ const table: Record<ClusterErrorCode, S3ErrorCode> = {
   ConditionalConflict: 'ConditionalRequestConflict',
   // Fenced by garbage collection before it was committed: the client sends it again.
   VersionAbandoned: 'ServiceUnavailable',
+  // What IAM answers (gateway/iam/iam-errors.ts); no S3 operation meets these.
+  NoSuchEntity: 'InternalError',
+  EntityExists: 'InternalError',
+  DeleteConflict: 'InternalError',
+  LimitExceeded: 'InternalError',
   StaleBucket: 'OperationAborted',
   WriteRulesConflict: 'InvalidBucketState',
   DecryptionFailed: 'InternalError',

@@ -6,7 +6,9 @@
  * was destroyed elsewhere must not live on here. Bytes of blocks are in journal-block.ts; sealing, trees and
  * signatures are in node/io/ledger*.ts.
  */
+
 import type { Blob, CatalogCommand, Checksum } from './catalog-types.ts'
+import { accessFields } from './journal-access.ts'
 import type { RegistryCommand } from './registry-types.ts'
 
 export const journalLimits = {
@@ -190,7 +192,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
     case 'configure-bucket':
       return { name: command.name, bucketId: command.bucketId, changes: sortedJson(command.changes) }
     default:
-      return {}
+      return accessFields(command, (text) => sha256(encoder.encode(text)))
   }
 }
 

@@ -1,6 +1,13 @@
 /**
  * What a well-formed registry command and query look like; what is not is answered with BadMessage.
  */
+import {
+  accessCommands,
+  keyId as accessKeyId,
+  accessQueries,
+  entityId as userId,
+  userShape,
+} from './access-check.ts'
 import { configurationShape, writeRulesChange, writeRulesShape } from './bucket-configuration-check.ts'
 import { nodeShape } from './map-check.ts'
 import { registryLimits } from './registry-rows.ts'
@@ -19,9 +26,6 @@ import {
   union,
 } from './shape.ts'
 
-/** Ids that become parts of row keys: no slash, no control characters. */
-const userId = matching(/^[A-Za-z0-9._@+-]{1,128}$/)
-const accessKeyId = matching(/^[A-Za-z0-9._-]{1,128}$/)
 /** AWS's rules for names are the gateway's to check; this only keeps keys apart. */
 const bucketName = matching(/^[a-z0-9][a-z0-9.-]{1,62}$/)
 const bucketId = matching(/^[0-9a-f]{1,64}$/)
@@ -61,7 +65,7 @@ const commands: Readonly<Record<RegistryCommand['kind'], Shape>> = {
     }),
   }),
   'put-user': record({
-    user: record({ userId, name: text(256) }, { accountId: userId, path: text(512), email: text(320) }),
+    user: userShape,
     credential: record({ accessKeyId, userId, sealedSecret: sealed, state: oneOf('active', 'disabled') }),
   }),
   'disable-credential': record({ accessKeyId }),
@@ -75,6 +79,7 @@ const commands: Readonly<Record<RegistryCommand['kind'], Shape>> = {
   'remove-bucket': record({ name: bucketName, bucketId, attempt: integer(0) }),
   'set-write-rules': record({ name: bucketName, bucketId, change: writeRulesChange }),
   'configure-bucket': record({ name: bucketName, bucketId, changes: configurationShape }),
+  ...accessCommands,
 }
 
 const queries: Readonly<Record<RegistryQuery['kind'], Shape>> = {
@@ -87,6 +92,7 @@ const queries: Readonly<Record<RegistryQuery['kind'], Shape>> = {
   credential: record({ accessKeyId: text(1024) }),
   users: record({}),
   'next-sequence': record({}),
+  ...accessQueries,
 }
 
 /** What is wrong with a command, or undefined when it is a RegistryCommand. */

@@ -4,6 +4,7 @@
  * The map of the genesis is not in the rows: whoever asks has that document, and is told about newer maps only.
  */
 import { ClusterError } from '../errors.ts'
+import { answerAccessQuery } from './access-queries.ts'
 import { prefixEnd } from './byte-order.ts'
 import { wrongWithRegistryQuery } from './registry-check.ts'
 import {
@@ -49,6 +50,8 @@ export async function answerRegistryQuery(
       return { users: await listUsers(source) }
     case 'next-sequence':
       return { sequence: read<SequenceRow>(source, registryKeys.sequence)?.next ?? 1 }
+    default:
+      return answerAccessQuery(source, query)
   }
 }
 

@@ -13,9 +13,12 @@
  * | `w/<ownerId>/<name>`   | index: buckets of an owner                                             |
  * | `n/<ownerId>`          | number of buckets of an owner                                          |
  * | `x/<bucketId>`         | removed bucket: its id never comes back                                |
+ * | `l/<email>`            | index: account whose root has that e-mail address, in lower case       |
  *
+ * Groups, roles and policies have rows of their own: access-rows.ts.
  * Ids and names contain no slash (registry-check.ts), so keys cannot run into each other.
  */
+import type { SubjectPolicies } from './access-types.ts'
 import type { ClusterMap } from './cluster-map.ts'
 import type { Bucket, Credential, SignedStatement, User } from './registry-types.ts'
 
@@ -51,10 +54,19 @@ export interface StatementRow {
 
 export interface UserRow {
   readonly user: User
+  /** Ids of the user's access keys. */
+  readonly keys?: readonly string[]
+  /** Ids of the groups that the user is in. */
+  readonly groups?: readonly string[]
+  readonly policies?: SubjectPolicies
 }
 
 export interface CredentialRow {
   readonly credential: Credential
+}
+
+export interface EmailRow {
+  readonly accountId: string
 }
 
 export interface CountsRow {
@@ -83,4 +95,5 @@ export const registryKeys = {
   bucketOf: (ownerId: string, name: string) => `w/${ownerId}/${name}`,
   owner: (ownerId: string) => `n/${ownerId}`,
   removed: (bucketId: string) => `x/${bucketId}`,
+  email: (email: string) => `l/${email.toLowerCase()}`,
 } as const

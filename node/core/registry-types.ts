@@ -4,6 +4,7 @@
  * Membership changes are statements signed by operator keys; the bucket directory and credentials are written by
  * admitted gateways. Field names are on disk and on the wire: append-only.
  */
+import type { AccessAnswers, AccessCommand, AccessQuery, AccessReplies, AccessTag } from './access-types.ts'
 import type {
   BucketConfiguration,
   ConfigurationChanges,
@@ -44,7 +45,14 @@ export interface User {
   readonly accountId?: string
   /** IAM path, for example `/docks/`; absent: `/`. */
   readonly path?: string
+  /** Of an account's root: its account is found by it. */
   readonly email?: string
+  readonly createdMs?: number
+  readonly tags?: readonly AccessTag[]
+  /** ARN of the managed policy that bounds the user. */
+  readonly boundary?: string
+  /** Absent: active. */
+  readonly state?: 'active' | 'disabled'
 }
 
 /** An access key; its secret is encrypted under the owner's key: operators of registry nodes cannot sign with it. */
@@ -53,6 +61,7 @@ export interface Credential {
   readonly userId: string
   readonly sealedSecret: Uint8Array
   readonly state: 'active' | 'disabled'
+  readonly createdMs?: number
 }
 
 export interface Bucket {
@@ -82,6 +91,7 @@ export interface WriteRulesChange {
 }
 
 export type RegistryCommand =
+  | AccessCommand
   | { readonly kind: 'statement'; readonly signed: SignedStatement }
   | { readonly kind: 'put-user'; readonly user: User; readonly credential: Credential }
   | { readonly kind: 'disable-credential'; readonly accessKeyId: string }
@@ -120,7 +130,7 @@ export type RegistryCommand =
       readonly changes: ConfigurationChanges
     }
 
-export interface RegistryReplies {
+export interface RegistryReplies extends AccessReplies {
   statement: { epoch: number }
   'put-user': Record<string, never>
   'disable-credential': Record<string, never>
@@ -133,6 +143,7 @@ export interface RegistryReplies {
 
 /** `linearizable: false` may be answered by any replica from its own state (polling of the map). */
 export type RegistryQuery =
+  | AccessQuery
   | { readonly kind: 'map'; readonly newerThan: number }
   | { readonly kind: 'bucket'; readonly name: string }
   | {
@@ -145,7 +156,7 @@ export type RegistryQuery =
   | { readonly kind: 'users' }
   | { readonly kind: 'next-sequence' }
 
-export interface RegistryAnswers {
+export interface RegistryAnswers extends AccessAnswers {
   map: { map: ClusterMap | undefined }
   bucket: { bucket: Bucket | undefined }
   buckets: { buckets: readonly Bucket[]; truncated: boolean }

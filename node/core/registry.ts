@@ -6,6 +6,33 @@
  * given the same verified document, and rows appear with the first change.
  */
 import { ClusterError } from '../errors.ts'
+import { createGroup, deleteGroup, setGroupMember, updateGroup } from './access-groups.ts'
+import {
+  changePolicy,
+  createPolicy,
+  deleteInlinePolicy,
+  deletePolicy,
+  putInlinePolicy,
+  setPolicyAttachment,
+} from './access-policies.ts'
+import {
+  createProvider,
+  createRole,
+  deleteProvider,
+  deleteRole,
+  putSessionKey,
+  updateProvider,
+  updateRole,
+} from './access-roles.ts'
+import type { AccessCommand, AccessReplies } from './access-types.ts'
+import {
+  createAccessKey,
+  createUser,
+  deleteAccessKey,
+  deleteUser,
+  setAccessKeyState,
+  updateUser,
+} from './access-users.ts'
 import {
   configureBucket,
   removeBucket,
@@ -70,5 +97,58 @@ function run(
       return setWriteRules(changes, command)
     case 'configure-bucket':
       return configureBucket(changes, command)
+    default:
+      return runAccess(changes, command)
+  }
+}
+
+function runAccess(changes: RowChanges, command: AccessCommand): AccessReplies[AccessCommand['kind']] {
+  switch (command.kind) {
+    case 'create-user':
+      return createUser(changes, command)
+    case 'update-user':
+      return updateUser(changes, command)
+    case 'delete-user':
+      return deleteUser(changes, command)
+    case 'create-access-key':
+      return createAccessKey(changes, command)
+    case 'set-access-key-state':
+      return setAccessKeyState(changes, command)
+    case 'delete-access-key':
+      return deleteAccessKey(changes, command)
+    case 'create-group':
+      return createGroup(changes, command)
+    case 'update-group':
+      return updateGroup(changes, command)
+    case 'delete-group':
+      return deleteGroup(changes, command)
+    case 'set-group-member':
+      return setGroupMember(changes, command)
+    case 'create-role':
+      return createRole(changes, command)
+    case 'update-role':
+      return updateRole(changes, command)
+    case 'delete-role':
+      return deleteRole(changes, command)
+    case 'create-policy':
+      return createPolicy(changes, command)
+    case 'change-policy':
+      return changePolicy(changes, command)
+    case 'delete-policy':
+      return deletePolicy(changes, command)
+    case 'put-inline-policy':
+      return putInlinePolicy(changes, command)
+    case 'delete-inline-policy':
+      return deleteInlinePolicy(changes, command)
+    case 'set-policy-attachment':
+      return setPolicyAttachment(changes, command)
+    case 'create-oidc-provider':
+      return createProvider(changes, command)
+    case 'update-oidc-provider':
+      return updateProvider(changes, command)
+    case 'delete-oidc-provider':
+      return deleteProvider(changes, command)
+    case 'put-session-key':
+      return putSessionKey(changes, command)
   }
 }

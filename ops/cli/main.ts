@@ -16,6 +16,7 @@ interface DevOptions {
   readonly sites?: number
   readonly nodesPerSite?: number
   readonly fresh?: boolean
+  readonly region?: string
   readonly conformance?: boolean
   readonly lifecycleDaySeconds?: number
 }
@@ -67,6 +68,7 @@ function addDev(program: Command): void {
       wholeNumber,
     )
     .option('--fresh', 'begin again: delete the data of an earlier federation in the folder')
+    .option('--region <name>', 'that clients sign for (default: eu-central-1, or as founded)')
     .option('--conformance', 'add the users and keys that a public S3 conformance suite needs')
     .option(
       '--lifecycle-day-seconds <number>',

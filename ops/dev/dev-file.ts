@@ -55,6 +55,8 @@ export interface DevRequest {
   readonly port?: number
   /** Adds what a conformance suite needs: see conformance.ts. It stays, however the federation is started later. */
   readonly conformance?: boolean
+  /** As clients sign for it; undefined: as founded. */
+  readonly region?: string
 }
 
 const defaults: ShapeRequest & { readonly port: number } = { sites: 3, nodesPerSite: 2, port: 9_000 }
@@ -88,7 +90,7 @@ async function decide(layout: Layout, request: DevRequest): Promise<DevFile> {
     federationId: `dev-${randomBytes(8).toString('hex')}`,
     sites,
     nodesPerSite,
-    region: 'eu-central-1',
+    region: request.region ?? 'eu-central-1',
     ports: {
       s3: request.port === 0 ? take() : (request.port ?? defaults.port),
       dht: pair(),
@@ -112,9 +114,10 @@ async function reconcile(found: DevFile, request: DevRequest): Promise<DevFile> 
         'or choose another --data-dir',
     )
   }
-  if (request.port === undefined || request.port === found.ports.s3) return found
+  const region = request.region ?? found.region
+  if (request.port === undefined || request.port === found.ports.s3) return { ...found, region }
   const s3 = request.port === 0 ? ((await chooseFreePorts(1))[0] ?? 0) : request.port
-  return { ...found, ports: { ...found.ports, s3 } }
+  return { ...found, region, ports: { ...found.ports, s3 } }
 }
 
 /** Adds the users and key names that are missing; those that are there keep their keys. */

@@ -13,7 +13,7 @@ import type { Genesis } from '../../node/core/registry-types.ts'
 import { genesisBytes } from '../../node/core/signed-documents.ts'
 import { writeFileDurably } from '../../node/io/durable-file.ts'
 import { type KeyPair, loadOrCreateKey, loadOrCreateProcessKeys } from '../../node/io/identity.ts'
-import { createFileKms } from '../../node/io/kms-file.ts'
+import { addNamedKeys, createFileKms } from '../../node/io/kms-file.ts'
 import type { DevFile, MemberPorts } from './dev-file.ts'
 import type { Layout } from './layout.ts'
 import { planShape, type Shape } from './shape.ts'
@@ -67,6 +67,7 @@ export async function foundFederation(
     await mkdir(dirname(member.configFile), { recursive: true, mode: 0o700 })
   await mkdir(dirname(layout.kmsFile), { recursive: true, mode: 0o700 })
   await createFileKms(layout.kmsFile)
+  await addNamedKeys(layout.kmsFile, dev.kmsKeyNames)
   if (!existsSync(layout.journalKeyFile)) {
     await writeFileDurably(layout.journalKeyFile, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 })
   }

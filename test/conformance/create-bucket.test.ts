@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { assertError } from './ask.ts'
-import { type Conformance, startConformance } from './harness.ts'
+import { assertError, putObject } from './ask.ts'
+import { bob, type Conformance, startConformance, startLocalGateway } from './harness.ts'
 
 let at: Conformance
 before(async () => {
@@ -31,6 +31,25 @@ test('CreateBucket tells an own bucket from one of somebody else', async () => {
   const name = await at.bucket()
   assertError(await at.s3.send({ method: 'PUT', path: `/${name}` }), 409, 'BucketAlreadyOwnedByYou')
   assertError(await at.other.send({ method: 'PUT', path: `/${name}` }), 409, 'BucketAlreadyExists')
+})
+
+test('in us-east-1 CreateBucket is repeatable for the owner, and buckets have no location', async () => {
+  const gateway = await startLocalGateway({ region: 'us-east-1' })
+  try {
+    const s3 = gateway.client()
+    for (let i = 0; i < 2; i++) assert.equal((await s3.send({ method: 'PUT', path: '/again' })).status, 200)
+    await putObject(s3, '/again/kept')
+    assert.equal((await s3.send({ method: 'PUT', path: '/again' })).status, 200)
+    assert.equal((await s3.send({ path: '/again/kept' })).status, 200)
+    assert.match(
+      (await s3.send({ path: '/again?location' })).text,
+      /<LocationConstraint[^>]*><\/LocationConstraint>$/,
+    )
+    const other = gateway.client(bob)
+    assertError(await other.send({ method: 'PUT', path: '/again' }), 409, 'BucketAlreadyExists')
+  } finally {
+    await gateway.close()
+  }
 })
 
 test('CreateBucket refuses names that are none', async () => {

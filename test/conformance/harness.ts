@@ -58,6 +58,7 @@ export async function startLocalGateway(
     clock?: Clock
     federation?: FederationOptions
     port?: number
+    region?: string
     legacyFormSignatures?: boolean
   } = {},
 ): Promise<LocalGateway> {
@@ -67,7 +68,7 @@ export async function startLocalGateway(
   const app = createGateway({
     store: federation.store,
     credentials: { find: async (accessKeyId) => credentialOf(users, accessKeyId) },
-    region,
+    region: options.region ?? region,
     domains: ['localhost', 's3.localhost'],
     clock: options.clock ?? systemClock,
     registry,
@@ -87,7 +88,7 @@ export async function startLocalGateway(
     registry,
     port,
     client: (user = alice) => {
-      const client = new S3Client({ host: 'localhost', port, region }, user)
+      const client = new S3Client({ host: 'localhost', port, region: options.region ?? region }, user)
       clients.push(client)
       return client
     },

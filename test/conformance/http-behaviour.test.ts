@@ -66,6 +66,16 @@ test('a client that expects 100 Continue is told to go on, and its upload succee
   await answer
 })
 
+test('expectations that nobody knows are ignored', async (t) => {
+  const { gateway } = await start(t)
+  for (const expect of ['200', '']) {
+    const socket = dial(gateway)
+    const options = { method: 'PUT', path: '/bucket/k', ...unsigned }
+    socket.write(`${head(gateway, options, { expect, 'content-length': '5' })}hello`)
+    assert.match(await arrival(socket, /\r\n\r\n/), /^HTTP\/1\.1 200 OK/)
+  }
+})
+
 test('a client that expects 100 Continue learns of a refusal without sending its body', async (t) => {
   const { gateway, s3 } = await start(t)
   await putObject(s3, '/bucket/taken')

@@ -62,6 +62,16 @@ test('ListObjectsV2 starts after a key, encodes names, shows owners on request',
   assert.equal(tags(owned.text, 'ChecksumAlgorithm')[0], 'CRC64NVME')
 })
 
+test('an empty continuation token is none; an unordered listing has no delimiter', async () => {
+  const bucket = await filled()
+  const { text } = await at.s3.send({ path: `/${bucket}?list-type=2&continuation-token=` })
+  assert.equal(tags(text, 'Key').length, keys.length)
+  assert.equal(tag(text, 'ContinuationToken'), '')
+  const unordered = `/${bucket}?list-type=2&allow-unordered=true`
+  assert.equal(tags((await at.s3.send({ path: unordered })).text, 'Key').length, keys.length)
+  assertError(await at.s3.send({ path: `${unordered}&delimiter=%2F` }), 400, 'InvalidArgument')
+})
+
 test('ListObjectsV2 refuses tokens and sizes that are none, and strangers', async () => {
   const bucket = await at.bucket()
   assertError(

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { answerCatalogQuery } from '../../node/core/catalog-queries.ts'
 import { answerRegistryQuery } from '../../node/core/registry-queries.ts'
@@ -15,21 +14,8 @@ import {
   put,
   putPart,
 } from './catalog-fixture.ts'
+import { golden } from './golden-rows.ts'
 import { openRegistry, putUser, reserve, setState, statement } from './registry-fixture.ts'
-import { MemoryRows } from './row-fixture.ts'
-
-/** Rows outlive processes: these files hold their bytes. GOLDEN=write makes them anew, after a format change only. */
-function golden(name: string, rows: MemoryRows): MemoryRows {
-  const file = new URL(`../golden/rows/${name}-1.json`, import.meta.url)
-  const shown = [...rows.rows].map(([key, value]) => [key, Buffer.from(value).toString('hex')] as const)
-  shown.sort(([a], [b]) => (a < b ? -1 : 1))
-  if (process.env.GOLDEN === 'write') writeFileSync(file, `${JSON.stringify(shown, null, 1)}\n`)
-  const kept = JSON.parse(readFileSync(file, 'utf8')) as [string, string][]
-  assert.deepEqual(shown, kept)
-  const loaded = new MemoryRows()
-  for (const [key, hex] of kept) loaded.rows.set(key, new Uint8Array(Buffer.from(hex, 'hex')))
-  return loaded
-}
 
 test('the rows of a catalog group are byte for byte the golden ones, and those can be read', async () => {
   const driver = openCatalog()

@@ -1,0 +1,19 @@
+/** PreflightBucket: what a page may do with a bucket. */
+import { defineOpenOperation } from '../operation.ts'
+import { decodePreflight, preflight } from '../s3/cors.ts'
+import { S3Error } from '../s3/errors.ts'
+import { isBucketName } from '../s3/names.ts'
+
+export const preflightBucket = defineOpenOperation({
+  name: 'PreflightBucket',
+  method: 'OPTIONS',
+  target: 'bucket',
+  action: 's3:Preflight',
+  decode: ({ bucketName, headers }) => ({ bucketName, asked: decodePreflight(headers) }),
+  call: async ({ bucketName, asked }, { store, call }) => {
+    const bucket = isBucketName(bucketName) ? await store.findBucket(bucketName, call) : undefined
+    if (bucket === undefined) throw new S3Error('AccessForbidden', 'CORSResponse: Bucket not found')
+    return preflight(bucket.configuration?.cors, asked, 'BUCKET')
+  },
+  encode: (headers) => ({ status: 200, headers }),
+})
