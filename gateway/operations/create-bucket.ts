@@ -1,12 +1,11 @@
 /** CreateBucket: in the one region there is; names are shared by all users. */
+import type { Tags, WriteRules } from '../../node/core/bucket-configuration.ts'
 import { ClusterError } from '../../node/errors.ts'
-import { defineServiceOperation } from '../operation.ts'
-import { S3Error } from '../s3/errors.ts'
+import { defineServiceOperation, type S3Request } from '../operation.ts'
+import { invalidArgument, S3Error } from '../s3/errors.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
-import { childText } from '../s3/xml.ts'
-
-/** AWS's oldest region answers 200 to the owner who creates a bucket again. */
-const legacyRegion = 'us-east-1'
+import { decodeTagSet } from '../s3/tagging.ts'
+import { checkChildren, child, childText } from '../s3/xml.ts'
 
 export const createBucket = defineServiceOperation({
   name: 'CreateBucket',
@@ -15,25 +14,61 @@ export const createBucket = defineServiceOperation({
   action: 's3:CreateBucket',
   body: 'xml',
   decode: (request) => {
-    refuseUnimplemented(request.headers)
-    const location = request.hasDocument
-      ? childText(request.document('CreateBucketConfiguration'), 'LocationConstraint')
-      : undefined
-    return { name: request.bucketName, location }
+    const objectLock = decodeObjectLock(request.headers[objectLockHeader])
+    refuseUnimplemented({ ...request.headers, [objectLockHeader]: 'false' })
+    return { name: request.bucketName, objectLock, ...decodeDocument(request) }
   },
-  call: async ({ name, location }, { store, call, identity, region }) => {
-    checkLocation(location, region)
+  call: async ({ name, location, objectLock, tags }, context) => {
+    checkLocation(location, context.region)
+    const wanted = {
+      name,
+      ownerId: context.identity.accountId,
+      ...(objectLock ? { writeRules: lockedRules } : {}),
+      ...(tags === undefined ? {} : { configuration: { tags } }),
+    }
     try {
-      return await store.createBucket({ name, ownerId: identity.accountId }, call)
+      await context.store.createBucket(wanted, context.call)
     } catch (error) {
       if (!(error instanceof ClusterError) || error.code !== 'BucketExists') throw error
-      const mine = error.details.ownerId === identity.accountId
-      if (mine && region === legacyRegion) return { name }
+      const mine = error.details.ownerId === context.identity.accountId
+      const plain = !objectLock && tags === undefined
+      if (mine && plain && context.region === legacyRegion) return
       throw new S3Error(mine ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', undefined, { cause: error })
     }
   },
-  encode: (bucket) => ({ status: 200, headers: { location: `/${bucket.name}` } }),
+  encode: (_output, { name }) => ({ status: 200, headers: { location: `/${name}` } }),
 })
+
+/** AWS: here alone, creating a bucket that one owns already is no error. It asks for nothing that the bucket might lack. */
+const legacyRegion = 'us-east-1'
+
+const objectLockHeader = 'x-amz-bucket-object-lock-enabled'
+/** Object Lock brings versioning with it. */
+const lockedRules: WriteRules = { revision: 1, versioning: 'Enabled', objectLock: {} }
+
+/** Throws InvalidArgument. */
+function decodeObjectLock(header: string | undefined): boolean {
+  const text = (header ?? 'false').toLowerCase()
+  if (text === 'true' || text === 'false') return text === 'true'
+  throw invalidArgument(objectLockHeader, header ?? '', `Invalid ${objectLockHeader}`)
+}
+
+/** Throws MalformedXML; NotImplemented for the places that only directory buckets are in. */
+function decodeDocument(request: S3Request): { location?: string; tags?: Tags } {
+  if (!request.hasDocument) return {}
+  const root = request.document('CreateBucketConfiguration')
+  checkChildren(root, ['LocationConstraint', 'Tags', 'Bucket', 'Location'])
+  if (root.children.has('Bucket') || root.children.has('Location')) {
+    throw new S3Error('NotImplemented', 'There are no directory buckets.')
+  }
+  const location = childText(root, 'LocationConstraint')
+  const set = child(root, 'Tags')
+  const tags = set === undefined ? {} : decodeTagSet(set, 'bucket')
+  return {
+    ...(location === undefined ? {} : { location }),
+    ...(Object.keys(tags).length === 0 ? {} : { tags }),
+  }
+}
 
 /** Throws InvalidLocationConstraint for what is no region, IllegalLocationConstraintException for another one. */
 function checkLocation(location: string | undefined, region: string): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { assertError, putObject } from './ask.ts'
 import { bob, type Conformance, startConformance, startLocalGateway } from './harness.ts'
+import { tag } from './s3-client.ts'
 
 let at: Conformance
 before(async () => {
@@ -62,7 +63,6 @@ test('CreateBucket refuses what it would have to ignore', async () => {
   const name = await at.bucket()
   const headers: Record<string, string>[] = [
     { 'x-amz-acl': 'public-read' },
-    { 'x-amz-bucket-object-lock-enabled': 'true' },
     { 'x-amz-grant-read': 'id=1' },
     { 'x-amz-object-ownership': 'ObjectWriter' },
   ]
@@ -71,4 +71,31 @@ test('CreateBucket refuses what it would have to ignore', async () => {
     assertError(answer, 501, 'NotImplemented')
   }
   assert.equal((await at.s3.send({ method: 'HEAD', path: `/${name}-x` })).status, 404)
+})
+
+test('CreateBucket with Object Lock makes a bucket with versioning that stays on', async () => {
+  const name = `${await at.bucket()}-locked`
+  const headers = { 'x-amz-bucket-object-lock-enabled': 'true' }
+  assert.equal((await at.s3.send({ method: 'PUT', path: `/${name}`, headers })).status, 200)
+  const lock = await at.s3.send({ path: `/${name}?object-lock` })
+  assert.equal(tag(lock.text, 'ObjectLockEnabled'), 'Enabled')
+  assert.equal(tag((await at.s3.send({ path: `/${name}?versioning` })).text, 'Status'), 'Enabled')
+  const body = '<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>'
+  const suspend = await at.s3.send({ method: 'PUT', path: `/${name}?versioning`, body })
+  assertError(suspend, 409, 'InvalidBucketState')
+  const wrong = { 'x-amz-bucket-object-lock-enabled': 'perhaps' }
+  assertError(await at.s3.send({ method: 'PUT', path: `/${name}-2`, headers: wrong }), 400, 'InvalidArgument')
+})
+
+test('CreateBucket takes tags along, or is refused with them', async () => {
+  const name = `${await at.bucket()}-tagged`
+  const body = (inner: string) => `<CreateBucketConfiguration>${inner}</CreateBucketConfiguration>`
+  const put = (inner: string) => at.s3.send({ method: 'PUT', path: `/${name}`, body: body(inner) })
+  const one = '<Tag><Key>a</Key><Value>b</Value></Tag>'
+  assertError(await put(`<Tags>${one}${one}</Tags>`), 400, 'InvalidTag')
+  assertError(await put('<Bucket><Type>Directory</Type></Bucket>'), 501, 'NotImplemented')
+  assertError(await put('<Other/>'), 400, 'MalformedXML')
+  assert.equal((await at.s3.send({ method: 'HEAD', path: `/${name}` })).status, 404)
+  assert.equal((await put(`<Tags>${one}</Tags>`)).status, 200)
+  assert.equal(tag((await at.s3.send({ path: `/${name}?tagging` })).text, 'Key'), 'a')
 })
