@@ -16,6 +16,8 @@ import { type GatewayConfig, readGatewayConfig } from './config.ts'
 import { ClusterObjectStore, type ObjectStoreEvents } from './object/cluster-object-store.ts'
 import { RegistryCredentials } from './registry-credentials.ts'
 import { createGateway } from './server.ts'
+import { SessionKeyring } from './sts/session-keyring.ts'
+import { SessionTokens } from './sts/session-token.ts'
 import { registerUser } from './users.ts'
 
 const objectMetrics = {
@@ -70,6 +72,7 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
   const app = createGateway({
     store,
     credentials: new RegistryCredentials(cluster, kms),
+    sessions: new SessionTokens(new SessionKeyring({ router: cluster.router, kms, clock: systemClock })),
     region: config.region,
     domains: config.domains,
     clock: systemClock,

@@ -10,10 +10,11 @@ import type { Bucket } from '../node/core/registry-types.ts'
 import type { Clock } from '../node/world.ts'
 import { type Authenticated, Authenticator, type Unauthenticated } from './auth/authenticate.ts'
 import { authorise } from './auth/authorise.ts'
+import type { CredentialSource, SessionOpener } from './auth/credential-source.ts'
 import { ClientGone, Exchange } from './exchange.ts'
 import type { GatewayLimits } from './limits.ts'
 import { type GatewayMetrics, type Outcome, unknownOperation } from './metrics.ts'
-import type { CallContext, CredentialSource, ObjectStore } from './object/object-store.ts'
+import type { CallContext, ObjectStore } from './object/object-store.ts'
 import {
   type BucketContext,
   type BucketOperation,
@@ -43,6 +44,7 @@ export interface GatewayLogger {
 export interface PipelineOptions {
   readonly store: ObjectStore
   readonly credentials: CredentialSource
+  readonly sessions: SessionOpener | undefined
   readonly router: Router
   readonly region: string
   /** Host names whose sub-domains are buckets. Lower case. */

@@ -9,9 +9,10 @@ import type { Socket } from 'node:net'
 import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { Clock } from '../node/world.ts'
+import type { CredentialSource, SessionOpener } from './auth/credential-source.ts'
 import { type GatewayLimits, gatewayLimits } from './limits.ts'
 import { createGatewayMetrics } from './metrics.ts'
-import type { CredentialSource, ObjectStore } from './object/object-store.ts'
+import type { ObjectStore } from './object/object-store.ts'
 import { operations } from './operations/index.ts'
 import { type GatewayLogger, Pipeline } from './pipeline.ts'
 import { createRouter } from './router.ts'
@@ -21,6 +22,8 @@ import { prepareXxHash } from './s3/xxhash.ts'
 export interface GatewayOptions {
   readonly store: ObjectStore
   readonly credentials: CredentialSource
+  /** Opens the tokens of sessions; absent: there are none. */
+  readonly sessions?: SessionOpener
   readonly region: string
   /** Host names under which buckets are addressed virtual-host style. */
   readonly domains: readonly string[]
@@ -46,6 +49,7 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
   const pipeline = new Pipeline({
     store: options.store,
     credentials: options.credentials,
+    sessions: options.sessions,
     router: createRouter(operations),
     region: options.region,
     domains: options.domains.map((domain) => domain.toLowerCase()),

@@ -6,14 +6,15 @@
  */
 import type { Clock } from '../../node/world.ts'
 import type { GatewayLimits } from '../limits.ts'
-import type { CredentialSource } from '../object/object-store.ts'
 import type { Address } from '../s3/address.ts'
 import { S3Error } from '../s3/errors.ts'
 import type { Headers } from '../s3/headers.ts'
 import { formHeaders } from '../s3/post-form.ts'
 import { type BytesRange, checkPostPolicy, parsePostPolicy } from '../s3/post-policy.ts'
+import { Claimants } from './claimants.ts'
+import type { CredentialSource, SessionOpener } from './credential-source.ts'
 import { formClaim, verifyForm } from './form.ts'
-import { anonymous, type Identity, userIdentity } from './identity.ts'
+import { anonymous, type Identity } from './identity.ts'
 import { type Payload, parsePayload, requiredPayloadText, unsignedPayload } from './payload.ts'
 import { hoistedHeaders, isPresigned, parsePresigned, signatureQuery } from './presigned.ts'
 import {
@@ -56,7 +57,7 @@ interface Claim {
 }
 
 export class Authenticator {
-  readonly #credentials: CredentialSource
+  readonly #claimants: Claimants
   readonly #region: string
   readonly #clock: Clock
   readonly #limits: GatewayLimits
@@ -65,13 +66,15 @@ export class Authenticator {
 
   constructor(options: {
     credentials: CredentialSource
+    /** Absent: no sessions. */
+    sessions?: SessionOpener | undefined
     region: string
     clock: Clock
     limits: GatewayLimits
     /** Whether POST forms may be signed in the way before Signature Version 4. */
     legacyFormSignatures: boolean
   }) {
-    this.#credentials = options.credentials
+    this.#claimants = new Claimants(options)
     this.#region = options.region
     this.#clock = options.clock
     this.#limits = options.limits
@@ -99,6 +102,31 @@ export class Authenticator {
     checkAllSigned(headers, signedHeaders)
     const signed = signedRequest(request, { signedHeaders, payloadHash })
     return this.#verify(headers, { scope, amzDate, signature, signed })
+  }
+
+  /**
+   * As above, for a request with a form (IAM, STS), whose body was read: its hash is part of what is signed. Such
+   * services are the same everywhere: any region will do.
+   */
+  async authenticateQueryApi(request: {
+    readonly address: Address
+    readonly headers: Headers
+    readonly service: string
+    readonly bodySha256: string
+  }): Promise<Identity> {
+    const { headers, address, service, bodySha256 } = request
+    if (headers.authorization === undefined) return anonymous
+    const { scope, signature, signedHeaders } = parseAuthorization(headers.authorization)
+    const amzDate = requestTime(headers, this.#clock.wallMs(), this.#limits)
+    checkScope(scope, { region: scope.region, date: amzDate.slice(0, 8), service })
+    checkAllSigned(headers, signedHeaders)
+    if ((headers['x-amz-content-sha256'] ?? bodySha256) !== bodySha256) {
+      throw new S3Error('XAmzContentSHA256Mismatch')
+    }
+    const asked = { method: 'POST', address, headers, anyRegion: true }
+    const signed = signedRequest(asked, { signedHeaders, payloadHash: bodySha256 })
+    const { identity } = await this.#verify(headers, { scope, amzDate, signature, signed })
+    return identity
   }
 
   async #presigned(request: Unauthenticated): Promise<Authenticated> {
@@ -134,23 +162,17 @@ export class Authenticator {
       const range = { bytesMin: 0, bytesMax: Number.MAX_SAFE_INTEGER }
       return { identity: anonymous, payload, headers, range }
     }
-    const found = await this.#find(claim.accessKeyId, fields.get('x-amz-security-token'))
-    verifyForm(claim, found.secretAccessKey, (scope) => this.#keys.get(found.secretAccessKey, scope))
+    const token = fields.get('x-amz-security-token')
+    const { secretAccessKey, identity } = await this.#claimants.find(claim.accessKeyId, token)
+    verifyForm(claim, secretAccessKey, (scope) => this.#keys.get(secretAccessKey, scope))
     const range = checkPostPolicy(parsePostPolicy(claim.policy), fields, this.#clock.wallMs())
-    return { identity: userIdentity(claim.accessKeyId, found.user), payload, headers, range }
-  }
-
-  async #find(accessKeyId: string, token: string | undefined) {
-    if (token !== undefined) throw new S3Error('InvalidToken')
-    const found = await this.#credentials.find(accessKeyId)
-    if (found !== undefined) return found
-    throw new S3Error('InvalidAccessKeyId', undefined, { details: { AWSAccessKeyId: accessKeyId } })
+    return { identity: await identity(), payload, headers, range }
   }
 
   async #verify(headers: Headers, claim: Claim): Promise<Authenticated> {
     const { scope, amzDate, signature, signed } = claim
-    const found = await this.#find(scope.accessKeyId, headers['x-amz-security-token'])
-    const key = this.#keys.get(found.secretAccessKey, scope)
+    const claimant = await this.#claimants.find(scope.accessKeyId, headers['x-amz-security-token'])
+    const key = this.#keys.get(claimant.secretAccessKey, scope)
     verifySignature(signed, { scope, amzDate, key, signature })
     const payload = parsePayload(signed.payloadHash, () => ({
       key,
@@ -158,8 +180,7 @@ export class Authenticator {
       scope: scopeText(scope),
       seedSignature: signature,
     }))
-    const identity = userIdentity(scope.accessKeyId, found.user)
-    return { identity, payload, headers }
+    return { identity: await claimant.identity(), payload, headers }
   }
 }
 

@@ -6,6 +6,7 @@
  * The policies are documents as text; what they mean is gateway/auth/policy's.
  * Source of the ARNs: AWS, "IAM identifiers"; of the ids: "Unique identifiers" (aws:userid of a session).
  */
+import type { AccessTag, Role } from '../../node/core/access-types.ts'
 import type { User } from '../../node/core/registry-types.ts'
 
 /** What limits and allows an identity, beside what resources say of it. */
@@ -39,6 +40,12 @@ export interface Identity extends IdentityPolicies {
    * `aws:tokenissuetime`, claims of a web identity as `<issuer>:<claim>`. Absent: none.
    */
   readonly contextKeys?: Readonly<Record<string, readonly string[]>>
+  /** Temporary credentials. Absent: a user's own key. */
+  readonly session?: {
+    readonly expiresMs: number
+    /** Names of tags that sessions begun from this one inherit. */
+    readonly transitiveTags: readonly string[]
+  }
 }
 
 export const anonymous: Identity = {
@@ -63,6 +70,10 @@ export function userArn(user: User): string {
   return `arn:aws:iam::${accountId}:user${user.path ?? '/'}${user.name}`
 }
 
+export function roleArn(role: Role): string {
+  return `arn:aws:iam::${role.accountId}:role${role.path}${role.name}`
+}
+
 /** The identity behind a user's access key. */
 export function userIdentity(
   accessKeyId: string,
@@ -78,6 +89,39 @@ export function userIdentity(
     userName: user.name,
     arn: userArn(user),
     isRoot: accountId === user.userId,
+    ...tagKeys(user.tags),
     ...access,
+  }
+}
+
+/** The identity behind a session of a role, before what the session itself brings. */
+export function roleIdentity(
+  accessKeyId: string,
+  of: { readonly role: Role; readonly access: IdentityPolicies; readonly sessionName: string },
+): Identity {
+  const { role, access, sessionName } = of
+  return {
+    kind: 'role',
+    accessKeyId,
+    accountId: role.accountId,
+    userId: `${role.roleId}:${sessionName}`,
+    userName: `${role.name}/${sessionName}`,
+    arn: `arn:aws:sts::${role.accountId}:assumed-role/${role.name}/${sessionName}`,
+    isRoot: false,
+    roleArn: roleArn(role),
+    ...tagKeys(role.tags),
+    ...access,
+  }
+}
+
+/** Context key of a tag of the principal. */
+export function principalTagKey(name: string): string {
+  return `aws:principaltag/${name.toLowerCase()}`
+}
+
+function tagKeys(tags: readonly AccessTag[] = []): Pick<Identity, 'contextKeys'> {
+  if (tags.length === 0) return {}
+  return {
+    contextKeys: Object.fromEntries(tags.map(({ key, value }) => [principalTagKey(key), [value]])),
   }
 }

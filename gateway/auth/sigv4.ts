@@ -192,14 +192,18 @@ function unsupportedAuthorization(header: string): S3Error {
 }
 
 /** Throws AuthorizationHeaderMalformed, naming the right region so that clients can correct themselves. */
-export function checkScope(scope: CredentialScope, expected: { region: string; date: string }): void {
+export function checkScope(
+  scope: CredentialScope,
+  expected: { region: string; date: string; service?: string },
+): void {
+  const { service = 's3' } = expected
   if (scope.region !== expected.region) {
     throw malformed(`the region '${scope.region}' is wrong; expecting '${expected.region}'`, {
       Region: expected.region,
     })
   }
-  if (scope.service !== 's3')
-    throw malformed(`incorrect service "${scope.service}". This endpoint belongs to "s3".`)
+  if (scope.service !== service)
+    throw malformed(`incorrect service "${scope.service}". This endpoint belongs to "${service}".`)
   if (scope.date !== expected.date) {
     throw malformed(
       `Invalid credential date "${scope.date}". This date is not the same as X-Amz-Date: "${expected.date}".`,

@@ -46,6 +46,7 @@ export const s3Errors = {
     status: 400,
     message: 'Your proposed upload is smaller than the minimum allowed object size.',
   },
+  ExpiredToken: { status: 400, message: 'The provided token has expired.' },
   IllegalLocationConstraintException: {
     status: 400,
     message:

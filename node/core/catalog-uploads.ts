@@ -8,13 +8,13 @@
  */
 import { ClusterError } from '../errors.ts'
 import { adoptBlob, isOwner, releaseBlob } from './catalog-blobs.ts'
-import { countInBucket, requireOpenBucket, requireRules } from './catalog-buckets.ts'
-import { currentOf } from './catalog-history.ts'
+import { countInBucket, requireOpenBucket } from './catalog-buckets.ts'
 import {
   type CompletedRow,
   catalogLimits,
   type FenceRow,
   type MetaRow,
+  type ObjectRow,
   type PartRow,
   type RingRow,
   rowKeys,
@@ -23,22 +23,17 @@ import {
 } from './catalog-rows.ts'
 import type { CatalogCommand, CatalogReplies, Extent, Part, Upload, Version } from './catalog-types.ts'
 import { installVersion, requireConditions } from './catalog-versions.ts'
-import { requireObjectLock } from './retention.ts'
 import type { RowChanges } from './row-changes.ts'
 
 type Command<K extends CatalogCommand['kind']> = Extract<CatalogCommand, { kind: K }>
 
-/**
- * Begins an upload. Refuses: NoSuchBucket, StaleBucket, WriteRulesBehind, NoObjectLock, NoSuchUpload when it has ended
- * already (a late repetition).
- */
+/** Begins an upload. Refuses: NoSuchBucket, StaleBucket, NoSuchUpload when it has ended already (a late repetition). */
 export function createUpload(changes: RowChanges, command: Command<'create-upload'>): Record<string, never> {
   const { bucketId, upload } = command
-  const rules = requireRules(changes, command)
+  requireOpenBucket(changes, bucketId)
   const name = { bucketId, key: upload.key, uploadId: upload.uploadId }
   if (changes.has(rowKeys.fence(upload.uploadId))) throw noSuchUpload(name)
   if (changes.has(rowKeys.upload(name))) return {}
-  requireObjectLock(rules, upload)
   changes.put(rowKeys.upload(name), { upload } satisfies UploadRow)
   countInBucket(changes, bucketId, { uploads: 1 })
   return {}
@@ -69,26 +64,25 @@ export function putPart(changes: RowChanges, command: Command<'put-part'>): Cata
 /**
  * Makes the listed parts the current version and releases the others.
  *
- * @param input.parts all parts of the upload, by number
- * Refuses: NoSuchBucket, StaleBucket, WriteRulesBehind, NoSuchUpload, InvalidPartOrder, InvalidPart and PartTooSmall
- * (details: partNumber), PreconditionFailed, NoSuchObject, WormProtected.
+ * @param parts all parts of the upload, by number
+ * Refuses: NoSuchBucket, StaleBucket, NoSuchUpload, InvalidPartOrder, InvalidPart and PartTooSmall (details:
+ * partNumber), PreconditionFailed, NoSuchObject.
  */
 export function completeUpload(
   changes: RowChanges,
   command: Command<'complete-upload'>,
-  input: { readonly parts: readonly Part[]; readonly leaderMs: number | undefined },
+  parts: readonly Part[],
 ): CatalogReplies['complete-upload'] {
   const { bucketId, key, uploadId, nowMs } = command
-  const { parts, leaderMs } = input
   const completed = changes.get<CompletedRow>(rowKeys.completed(command))
   if (completed !== undefined) return completed.reply
-  const rules = requireRules(changes, command)
+  requireOpenBucket(changes, bucketId)
   const upload = requireUpload(changes, command)
   const chosen = chooseParts(command, parts)
-  requireConditions(currentOf(changes, { bucketId, key }, rules), command.conditions)
+  requireConditions(changes.get<ObjectRow>(rowKeys.object(bucketId, key)), command.conditions)
 
   const version = versionOf(command, upload, chosen)
-  const { modifiedMs, versioning } = installVersion(changes, { bucketId, version, rules, leaderMs })
+  const { modifiedMs } = installVersion(changes, bucketId, version)
   const kept = new Set(chosen.map((part) => part.blobId))
   for (const part of parts) {
     if (!kept.has(part.blobId)) releasePart(changes, part, nowMs)
@@ -96,14 +90,7 @@ export function completeUpload(
   }
   endUpload(changes, { bucketId, key, uploadId }, nowMs)
   const { versionId, etag, bytes, checksum } = version
-  const reply = {
-    versionId,
-    etag,
-    bytes,
-    modifiedMs,
-    ...(checksum === undefined ? {} : { checksum }),
-    ...(versioning === undefined ? {} : { versioning }),
-  }
+  const reply = { versionId, etag, bytes, modifiedMs, ...(checksum === undefined ? {} : { checksum }) }
   rememberCompleted(changes, command, reply)
   return reply
 }
@@ -165,7 +152,6 @@ function versionOf(command: Command<'complete-upload'>, upload: Upload, chosen: 
     etag,
     ...(checksum === undefined ? {} : { checksum }),
   }))
-  const { retention, legalHold, tags, acl, encryption } = upload
   return {
     versionId: command.versionId,
     key: command.key,
@@ -178,11 +164,7 @@ function versionOf(command: Command<'complete-upload'>, upload: Upload, chosen: 
     extents,
     dataKey: upload.dataKey,
     segmentBytes: upload.segmentBytes,
-    ...(retention === undefined ? {} : { retention }),
-    ...(legalHold === undefined ? {} : { legalHold }),
-    ...(tags === undefined ? {} : { tags }),
-    ...(acl === undefined ? {} : { acl }),
-    ...(encryption === undefined ? {} : { encryption }),
+    ...(upload.encryption === undefined ? {} : { encryption: upload.encryption }),
   }
 }
 

@@ -10,10 +10,10 @@ import { prefixEnd } from './byte-order.ts'
 import { abandonBlobs, forgetFences, forgetGarbage, relocateShard } from './catalog-blobs.ts'
 import { closeBucket, openBucket, setBucketRules } from './catalog-buckets.ts'
 import { wrongWithCommand } from './catalog-check.ts'
-import { type KeyName, type PartRow, rowKeys, type UploadName } from './catalog-rows.ts'
+import { type PartRow, rowKeys, type UploadName } from './catalog-rows.ts'
 import type { CatalogCommand, CatalogReplies, Part } from './catalog-types.ts'
 import { abortUpload, completeUpload, createUpload, putPart } from './catalog-uploads.ts'
-import { amendVersion, deleteObject, deleteVersion, putVersion } from './catalog-versions.ts'
+import { deleteObject, putVersion } from './catalog-versions.ts'
 import { invariant } from './invariant.ts'
 import { RowChanges } from './row-changes.ts'
 import { decodeRow } from './row-codec.ts'
@@ -24,15 +24,11 @@ import { type ApplyInput, type ApplyOutput, errorReply, type StateMachine } from
 /** The state machine; it has no state of its own, all is in the rows. */
 export const catalog: StateMachine = { scansOf, apply }
 
-/** The parts of an upload that is completed or aborted; what becomes current when the current version is removed. */
+/** The parts of an upload that is completed or aborted. */
 function scansOf(command: unknown): readonly RowRange[] {
   const kind = kindOf(command)
-  if (kind !== 'complete-upload' && kind !== 'abort-upload' && kind !== 'delete-version') return []
+  if (kind !== 'complete-upload' && kind !== 'abort-upload') return []
   if (wrongWithCommand(command) !== undefined) return []
-  if (kind === 'delete-version') {
-    const history = rowKeys.historyOf(command as KeyName)
-    return [{ gte: history, lt: prefixEnd(history), limit: 1 }]
-  }
   const prefix = rowKeys.partsOf(command as UploadName)
   return [{ gte: prefix, lt: prefixEnd(prefix) }]
 }
@@ -44,7 +40,7 @@ function apply(input: ApplyInput): ApplyOutput {
   }
   const changes = new RowChanges(input.rows)
   try {
-    const reply = run(changes, input.command as CatalogCommand, input)
+    const reply = run(changes, input.command as CatalogCommand, input.scanned)
     return { reply, mutations: changes.mutations() }
   } catch (error) {
     if (!(error instanceof ClusterError)) throw error
@@ -55,7 +51,7 @@ function apply(input: ApplyInput): ApplyOutput {
 function run(
   changes: RowChanges,
   command: CatalogCommand,
-  { scanned, leaderMs }: Pick<ApplyInput, 'scanned' | 'leaderMs'>,
+  scanned: ApplyInput['scanned'],
 ): CatalogReplies[CatalogCommand['kind']] {
   switch (command.kind) {
     case 'open-bucket':
@@ -65,19 +61,15 @@ function run(
     case 'set-write-rules':
       return setBucketRules(changes, command)
     case 'put-version':
-      return putVersion(changes, command, leaderMs)
+      return putVersion(changes, command)
     case 'delete-object':
-      return deleteObject(changes, command, leaderMs)
-    case 'delete-version':
-      return deleteVersion(changes, command, { leaderMs, newest: scanned[0]?.[0] })
-    case 'amend-version':
-      return amendVersion(changes, command, leaderMs)
+      return deleteObject(changes, command)
     case 'create-upload':
       return createUpload(changes, command)
     case 'put-part':
       return putPart(changes, command)
     case 'complete-upload':
-      return completeUpload(changes, command, { parts: partsIn(scanned), leaderMs })
+      return completeUpload(changes, command, partsIn(scanned))
     case 'abort-upload':
       return abortUpload(changes, command, partsIn(scanned))
     case 'relocate-shard':

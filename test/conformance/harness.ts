@@ -8,7 +8,11 @@ import { readFileSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
 import type { GatewayLimits } from '../../gateway/limits.ts'
+import { RegistryCredentials } from '../../gateway/registry-credentials.ts'
 import { createGateway } from '../../gateway/server.ts'
+import { SessionKeyring } from '../../gateway/sts/session-keyring.ts'
+import { SessionTokens } from '../../gateway/sts/session-token.ts'
+import { registerUser } from '../../gateway/users.ts'
 import type { Clock } from '../../node/world.ts'
 import { type FederationOptions, MemoryFederation } from '../sim/memory-federation.ts'
 import { type Keys, S3Client } from './s3-client.ts'
@@ -64,13 +68,19 @@ export async function startLocalGateway(
 ): Promise<LocalGateway> {
   const federation = await MemoryFederation.start(options.federation)
   const registry = new Registry()
-  const users = [alice, bob]
+  const clock = options.clock ?? systemClock
+  for (const { userName, ...user } of [alice, bob]) {
+    await registerUser(federation.client, federation.kms, { ...user, name: userName })
+  }
   const app = createGateway({
     store: federation.store,
-    credentials: { find: async (accessKeyId) => credentialOf(users, accessKeyId) },
+    credentials: new RegistryCredentials(federation.client, federation.kms),
+    sessions: new SessionTokens(
+      new SessionKeyring({ router: federation.client.router, kms: federation.kms, clock }),
+    ),
     region: options.region ?? region,
     domains: ['localhost', 's3.localhost'],
-    clock: options.clock ?? systemClock,
+    clock,
     registry,
     // A test that expects no internal error sees why there was one.
     logger: { error: (fields, message) => console.error(message, fields) },
@@ -98,12 +108,6 @@ export async function startLocalGateway(
       federation.close()
     },
   }
-}
-
-function credentialOf(users: readonly TestUser[], accessKeyId: string) {
-  const found = users.find((user) => user.accessKeyId === accessKeyId)
-  if (found === undefined) return undefined
-  return { secretAccessKey: found.secretAccessKey, user: { userId: found.userId, name: found.userName } }
 }
 
 /** Clients of two users at the endpoint under test, and buckets that no other test uses. */

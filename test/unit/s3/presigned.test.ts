@@ -13,6 +13,12 @@ import { awsExamples } from './sigv4-golden.ts'
 const startMs = Date.UTC(2013, 4, 24)
 const { presignedExample, region } = awsExamples
 
+const example = {
+  secretAccessKey: awsExamples.secretAccessKey,
+  user: { userId: 'u', name: 'n' },
+  access: { policies: [] },
+}
+
 function clockAt(nowMs: number): Clock {
   return { monotonicMs: () => 0, wallMs: () => nowMs, after: () => () => undefined }
 }
@@ -20,10 +26,10 @@ function clockAt(nowMs: number): Clock {
 function authenticatorAt(nowMs: number): Authenticator {
   return new Authenticator({
     credentials: {
-      find: async (accessKeyId) =>
-        accessKeyId === awsExamples.accessKeyId
-          ? { secretAccessKey: awsExamples.secretAccessKey, user: { userId: 'u', name: 'n' } }
-          : undefined,
+      find: async (accessKeyId) => (accessKeyId === awsExamples.accessKeyId ? example : undefined),
+      user: async () => undefined,
+      role: async () => undefined,
+      managedPolicy: async () => undefined,
     },
     region,
     clock: clockAt(nowMs),
