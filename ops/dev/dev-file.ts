@@ -41,6 +41,8 @@ const devSchema = z.object({
   ),
   /** Keys of the owner that clients may name (SSE-KMS). */
   kmsKeyNames: z.array(z.string()).default([]),
+  /** As in gateway/config.ts. */
+  legacyFormSignatures: z.boolean().default(false),
 })
 
 export type DevFile = z.infer<typeof devSchema>
@@ -100,6 +102,7 @@ async function decide(layout: Layout, request: DevRequest): Promise<DevFile> {
     },
     users: userNames.map((name) => newUser({ name })),
     kmsKeyNames: [],
+    legacyFormSignatures: false,
   }
   mkdirSync(layout.root, { recursive: true, mode: 0o700 })
   return file
@@ -128,6 +131,8 @@ function withConformance(file: DevFile): DevFile {
     ...file,
     users: [...file.users, ...missing.map(newUser)],
     kmsKeyNames: [...new Set([...file.kmsKeyNames, ...conformanceKeyNames])],
+    // The suite signs its forms in the older way.
+    legacyFormSignatures: true,
   }
 }
 

@@ -172,7 +172,8 @@ async function writeConfigs(
     }
     if (member.kind === 'gateway') {
       const kms = { kind: 'file', file: layout.kmsFile }
-      await writeConfig(member, { ...common, s3: address(dev.ports.s3), region: dev.region, kms })
+      const { region, legacyFormSignatures } = dev
+      await writeConfig(member, { ...common, s3: address(dev.ports.s3), region, kms, legacyFormSignatures })
     } else {
       const settings = member.kind === 'node' ? { ...localDelays, ...nodeSettings } : {}
       await writeConfig(member, { ...common, journalKeyFile: '../../journal.key', ...settings })
