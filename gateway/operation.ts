@@ -130,6 +130,8 @@ export interface OperationContext {
   readonly region: string
   readonly limits: GatewayLimits
   readonly nowMs: number
+  /** ARNs (and `eventbridge`) that events can be sent to. */
+  readonly eventTargets: ReadonlySet<string>
 }
 
 export interface BucketContext extends OperationContext {
@@ -171,7 +173,7 @@ export interface PlannedOperation extends OperationRow {
 }
 
 /** What an operation may use that answers everybody. */
-export type OpenContext = Omit<OperationContext, 'identity'>
+export type OpenContext = Omit<OperationContext, 'identity' | 'eventTargets'>
 
 /** Answers everybody, unsigned: nothing but what a browser must learn before it may ask. */
 export interface OpenOperation extends OperationRow {

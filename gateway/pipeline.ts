@@ -51,6 +51,8 @@ export interface PipelineOptions {
   readonly domains: readonly string[]
   readonly clock: Clock
   readonly limits: GatewayLimits
+  /** ARNs (and `eventbridge`) that events can be sent to. */
+  readonly eventTargets: ReadonlySet<string>
   readonly metrics: GatewayMetrics
   readonly hostName: string
   readonly secure: boolean
@@ -170,6 +172,7 @@ export class Pipeline {
       region: this.#options.region,
       limits,
       nowMs: clock.wallMs(),
+      eventTargets: this.#options.eventTargets,
     }
     const run = await this.#prepare(operation, context, address)
     const request = await this.#request(operation, entered, exchange)

@@ -38,6 +38,8 @@ export interface GatewayOptions {
   readonly tls?: { readonly cert: string; readonly key: string }
   /** Lowered by tests. */
   readonly limits?: Partial<GatewayLimits>
+  /** ARNs (and `eventbridge`) that events can be sent to; absent: none. */
+  readonly eventTargets?: ReadonlySet<string>
 }
 
 /** The router of fastify sees one address only: S3's addresses are decoded by the pipeline. */
@@ -55,6 +57,7 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
     domains: options.domains.map((domain) => domain.toLowerCase()),
     clock: options.clock,
     limits,
+    eventTargets: options.eventTargets ?? new Set(),
     metrics: createGatewayMetrics(options.registry),
     hostName: options.hostName ?? 'gateway',
     secure: options.tls !== undefined,

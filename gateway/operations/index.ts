@@ -6,17 +6,31 @@ import { copyObject } from './copy-object.ts'
 import { createBucket } from './create-bucket.ts'
 import { createMultipartUpload } from './create-multipart-upload.ts'
 import { deleteBucket } from './delete-bucket.ts'
+import { deleteBucketAnalyticsConfiguration } from './delete-bucket-analytics-configuration.ts'
 import { deleteBucketCors } from './delete-bucket-cors.ts'
 import { deleteBucketEncryption } from './delete-bucket-encryption.ts'
+import { deleteBucketIntelligentTieringConfiguration } from './delete-bucket-intelligent-tiering-configuration.ts'
+import { deleteBucketInventoryConfiguration } from './delete-bucket-inventory-configuration.ts'
 import { deleteBucketLifecycle } from './delete-bucket-lifecycle.ts'
+import { deleteBucketMetricsConfiguration } from './delete-bucket-metrics-configuration.ts'
+import { deleteBucketReplication } from './delete-bucket-replication.ts'
 import { deleteBucketTagging } from './delete-bucket-tagging.ts'
 import { deleteBucketWebsite } from './delete-bucket-website.ts'
 import { deleteObject } from './delete-object.ts'
 import { deleteObjects } from './delete-objects.ts'
+import { getBucketAccelerateConfiguration } from './get-bucket-accelerate-configuration.ts'
+import { getBucketAnalyticsConfiguration } from './get-bucket-analytics-configuration.ts'
 import { getBucketCors } from './get-bucket-cors.ts'
 import { getBucketEncryption } from './get-bucket-encryption.ts'
+import { getBucketIntelligentTieringConfiguration } from './get-bucket-intelligent-tiering-configuration.ts'
+import { getBucketInventoryConfiguration } from './get-bucket-inventory-configuration.ts'
 import { getBucketLifecycleConfiguration } from './get-bucket-lifecycle-configuration.ts'
 import { getBucketLocation } from './get-bucket-location.ts'
+import { getBucketLogging } from './get-bucket-logging.ts'
+import { getBucketMetricsConfiguration } from './get-bucket-metrics-configuration.ts'
+import { getBucketNotificationConfiguration } from './get-bucket-notification-configuration.ts'
+import { getBucketReplication } from './get-bucket-replication.ts'
+import { getBucketRequestPayment } from './get-bucket-request-payment.ts'
 import { getBucketTagging } from './get-bucket-tagging.ts'
 import { getBucketVersioning } from './get-bucket-versioning.ts'
 import { getBucketWebsite } from './get-bucket-website.ts'
@@ -26,6 +40,10 @@ import { getObjectLockConfiguration } from './get-object-lock-configuration.ts'
 import { getObjectTorrent } from './get-object-torrent.ts'
 import { headBucket } from './head-bucket.ts'
 import { headObject } from './head-object.ts'
+import { listBucketAnalyticsConfigurations } from './list-bucket-analytics-configurations.ts'
+import { listBucketIntelligentTieringConfigurations } from './list-bucket-intelligent-tiering-configurations.ts'
+import { listBucketInventoryConfigurations } from './list-bucket-inventory-configurations.ts'
+import { listBucketMetricsConfigurations } from './list-bucket-metrics-configurations.ts'
 import { listBuckets } from './list-buckets.ts'
 import { listMultipartUploads } from './list-multipart-uploads.ts'
 import { listObjects } from './list-objects.ts'
@@ -36,9 +54,13 @@ import { postObject } from './post-object.ts'
 import { preflightBucket } from './preflight-bucket.ts'
 import { preflightObject } from './preflight-object.ts'
 import { preflightService } from './preflight-service.ts'
+import { putBucketAccelerateConfiguration } from './put-bucket-accelerate-configuration.ts'
 import { putBucketCors } from './put-bucket-cors.ts'
 import { putBucketEncryption } from './put-bucket-encryption.ts'
 import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle-configuration.ts'
+import { putBucketLogging } from './put-bucket-logging.ts'
+import { putBucketNotificationConfiguration } from './put-bucket-notification-configuration.ts'
+import { putBucketRequestPayment } from './put-bucket-request-payment.ts'
 import { putBucketTagging } from './put-bucket-tagging.ts'
 import { putBucketVersioning } from './put-bucket-versioning.ts'
 import { putBucketWebsite } from './put-bucket-website.ts'
@@ -55,17 +77,31 @@ export const operations: readonly Operation[] = [
   createBucket,
   createMultipartUpload,
   deleteBucket,
+  deleteBucketAnalyticsConfiguration,
   deleteBucketCors,
   deleteBucketEncryption,
+  deleteBucketIntelligentTieringConfiguration,
+  deleteBucketInventoryConfiguration,
   deleteBucketLifecycle,
+  deleteBucketMetricsConfiguration,
+  deleteBucketReplication,
   deleteBucketTagging,
   deleteBucketWebsite,
   deleteObject,
   deleteObjects,
+  getBucketAccelerateConfiguration,
+  getBucketAnalyticsConfiguration,
   getBucketCors,
   getBucketEncryption,
+  getBucketIntelligentTieringConfiguration,
+  getBucketInventoryConfiguration,
   getBucketLifecycleConfiguration,
   getBucketLocation,
+  getBucketLogging,
+  getBucketMetricsConfiguration,
+  getBucketNotificationConfiguration,
+  getBucketReplication,
+  getBucketRequestPayment,
   getBucketTagging,
   getBucketVersioning,
   getBucketWebsite,
@@ -75,6 +111,10 @@ export const operations: readonly Operation[] = [
   getObjectTorrent,
   headBucket,
   headObject,
+  listBucketAnalyticsConfigurations,
+  listBucketIntelligentTieringConfigurations,
+  listBucketInventoryConfigurations,
+  listBucketMetricsConfigurations,
   listBuckets,
   listMultipartUploads,
   listObjects,
@@ -84,9 +124,13 @@ export const operations: readonly Operation[] = [
   preflightBucket,
   preflightObject,
   preflightService,
+  putBucketAccelerateConfiguration,
   putBucketCors,
   putBucketEncryption,
   putBucketLifecycleConfiguration,
+  putBucketLogging,
+  putBucketNotificationConfiguration,
+  putBucketRequestPayment,
   putBucketTagging,
   putBucketVersioning,
   putBucketWebsite,

@@ -30,21 +30,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     { method: 'GET', target: 'bucket', subresource: 'session' },
     's3express:CreateSession',
   ),
-  planned(
-    'DeleteBucketAnalyticsConfiguration',
-    { method: 'DELETE', target: 'bucket', subresource: 'analytics', needs: { query: ['id'] } },
-    's3:PutAnalyticsConfiguration',
-  ),
-  planned(
-    'DeleteBucketIntelligentTieringConfiguration',
-    { method: 'DELETE', target: 'bucket', subresource: 'intelligent-tiering', needs: { query: ['id'] } },
-    's3:PutIntelligentTieringConfiguration',
-  ),
-  planned(
-    'DeleteBucketInventoryConfiguration',
-    { method: 'DELETE', target: 'bucket', subresource: 'inventory', needs: { query: ['id'] } },
-    's3:PutInventoryConfiguration',
-  ),
   planned('DeleteBucketMetadataConfiguration', {
     method: 'DELETE',
     target: 'bucket',
@@ -56,21 +41,11 @@ export const plannedOperations: readonly PlannedOperation[] = [
     subresource: 'metadataTable',
   }),
   planned(
-    'DeleteBucketMetricsConfiguration',
-    { method: 'DELETE', target: 'bucket', subresource: 'metrics', needs: { query: ['id'] } },
-    's3:PutMetricsConfiguration',
-  ),
-  planned(
     'DeleteBucketOwnershipControls',
     { method: 'DELETE', target: 'bucket', subresource: 'ownershipControls' },
     's3:PutBucketOwnershipControls',
   ),
   planned('DeleteBucketPolicy', { method: 'DELETE', target: 'bucket', subresource: 'policy' }),
-  planned(
-    'DeleteBucketReplication',
-    { method: 'DELETE', target: 'bucket', subresource: 'replication' },
-    's3:PutReplicationConfiguration',
-  ),
   planned('DeleteObjectAnnotation', { method: 'DELETE', target: 'object', subresource: 'annotation' }),
   planned('DeleteObjectTagging', { method: 'DELETE', target: 'object', subresource: 'tagging' }),
   planned(
@@ -79,28 +54,7 @@ export const plannedOperations: readonly PlannedOperation[] = [
     's3:PutBucketPublicAccessBlock',
   ),
   planned('GetBucketAbac', { method: 'GET', target: 'bucket', subresource: 'abac' }),
-  planned(
-    'GetBucketAccelerateConfiguration',
-    { method: 'GET', target: 'bucket', subresource: 'accelerate' },
-    's3:GetAccelerateConfiguration',
-  ),
   planned('GetBucketAcl', { method: 'GET', target: 'bucket', subresource: 'acl' }),
-  planned(
-    'GetBucketAnalyticsConfiguration',
-    { method: 'GET', target: 'bucket', subresource: 'analytics', needs: { query: ['id'] } },
-    's3:GetAnalyticsConfiguration',
-  ),
-  planned(
-    'GetBucketIntelligentTieringConfiguration',
-    { method: 'GET', target: 'bucket', subresource: 'intelligent-tiering', needs: { query: ['id'] } },
-    's3:GetIntelligentTieringConfiguration',
-  ),
-  planned(
-    'GetBucketInventoryConfiguration',
-    { method: 'GET', target: 'bucket', subresource: 'inventory', needs: { query: ['id'] } },
-    's3:GetInventoryConfiguration',
-  ),
-  planned('GetBucketLogging', { method: 'GET', target: 'bucket', subresource: 'logging' }),
   planned('GetBucketMetadataConfiguration', {
     method: 'GET',
     target: 'bucket',
@@ -111,16 +65,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     target: 'bucket',
     subresource: 'metadataTable',
   }),
-  planned(
-    'GetBucketMetricsConfiguration',
-    { method: 'GET', target: 'bucket', subresource: 'metrics', needs: { query: ['id'] } },
-    's3:GetMetricsConfiguration',
-  ),
-  planned(
-    'GetBucketNotificationConfiguration',
-    { method: 'GET', target: 'bucket', subresource: 'notification' },
-    's3:GetBucketNotification',
-  ),
   planned('GetBucketOwnershipControls', {
     method: 'GET',
     target: 'bucket',
@@ -128,12 +72,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
   }),
   planned('GetBucketPolicy', { method: 'GET', target: 'bucket', subresource: 'policy' }),
   planned('GetBucketPolicyStatus', { method: 'GET', target: 'bucket', subresource: 'policyStatus' }),
-  planned(
-    'GetBucketReplication',
-    { method: 'GET', target: 'bucket', subresource: 'replication' },
-    's3:GetReplicationConfiguration',
-  ),
-  planned('GetBucketRequestPayment', { method: 'GET', target: 'bucket', subresource: 'requestPayment' }),
   planned('GetObjectAcl', { method: 'GET', target: 'object', subresource: 'acl' }),
   planned('GetObjectAnnotation', {
     method: 'GET',
@@ -150,26 +88,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     's3:GetBucketPublicAccessBlock',
   ),
   planned(
-    'ListBucketAnalyticsConfigurations',
-    { method: 'GET', target: 'bucket', subresource: 'analytics' },
-    's3:GetAnalyticsConfiguration',
-  ),
-  planned(
-    'ListBucketIntelligentTieringConfigurations',
-    { method: 'GET', target: 'bucket', subresource: 'intelligent-tiering' },
-    's3:GetIntelligentTieringConfiguration',
-  ),
-  planned(
-    'ListBucketInventoryConfigurations',
-    { method: 'GET', target: 'bucket', subresource: 'inventory' },
-    's3:GetInventoryConfiguration',
-  ),
-  planned(
-    'ListBucketMetricsConfigurations',
-    { method: 'GET', target: 'bucket', subresource: 'metrics' },
-    's3:GetMetricsConfiguration',
-  ),
-  planned(
     'ListDirectoryBuckets',
     { method: 'GET', target: 'service', needs: { queryIs: ['x-id', 'ListDirectoryBuckets'] } },
     's3express:ListAllMyDirectoryBuckets',
@@ -181,11 +99,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     's3:ListBucketVersions',
   ),
   planned('PutBucketAbac', { method: 'PUT', target: 'bucket', subresource: 'abac' }),
-  planned(
-    'PutBucketAccelerateConfiguration',
-    { method: 'PUT', target: 'bucket', subresource: 'accelerate' },
-    's3:PutAccelerateConfiguration',
-  ),
   planned('PutBucketAcl', { method: 'PUT', target: 'bucket', subresource: 'acl' }),
   planned(
     'PutBucketAnalyticsConfiguration',
@@ -202,16 +115,10 @@ export const plannedOperations: readonly PlannedOperation[] = [
     { method: 'PUT', target: 'bucket', subresource: 'inventory', needs: { query: ['id'] } },
     's3:PutInventoryConfiguration',
   ),
-  planned('PutBucketLogging', { method: 'PUT', target: 'bucket', subresource: 'logging' }),
   planned(
     'PutBucketMetricsConfiguration',
     { method: 'PUT', target: 'bucket', subresource: 'metrics', needs: { query: ['id'] } },
     's3:PutMetricsConfiguration',
-  ),
-  planned(
-    'PutBucketNotificationConfiguration',
-    { method: 'PUT', target: 'bucket', subresource: 'notification' },
-    's3:PutBucketNotification',
   ),
   planned('PutBucketOwnershipControls', {
     method: 'PUT',
@@ -224,7 +131,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     { method: 'PUT', target: 'bucket', subresource: 'replication' },
     's3:PutReplicationConfiguration',
   ),
-  planned('PutBucketRequestPayment', { method: 'PUT', target: 'bucket', subresource: 'requestPayment' }),
   planned('PutObjectAcl', { method: 'PUT', target: 'object', subresource: 'acl' }),
   planned('PutObjectAnnotation', { method: 'PUT', target: 'object', subresource: 'annotation' }),
   planned('PutObjectLegalHold', { method: 'PUT', target: 'object', subresource: 'legal-hold' }),

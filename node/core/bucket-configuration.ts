@@ -163,6 +163,10 @@ export interface BucketConfiguration {
   readonly encryption?: DefaultEncryption
   readonly logging?: Logging
   readonly notifications?: readonly NotificationRule[]
+  /** Every event goes to the event bus, too. */
+  readonly eventBridge?: true
+  /** Switched off by somebody; there is nothing to switch on. */
+  readonly acceleration?: 'Suspended'
   readonly quota?: Quota
 }
 

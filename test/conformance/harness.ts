@@ -64,6 +64,7 @@ export async function startLocalGateway(
     port?: number
     region?: string
     legacyFormSignatures?: boolean
+    eventTargets?: ReadonlySet<string>
   } = {},
 ): Promise<LocalGateway> {
   const federation = await MemoryFederation.start(options.federation)
@@ -85,6 +86,7 @@ export async function startLocalGateway(
     // A test that expects no internal error sees why there was one.
     logger: { error: (fields, message) => console.error(message, fields) },
     legacyFormSignatures: options.legacyFormSignatures ?? false,
+    eventTargets: options.eventTargets ?? new Set(),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   })
   await app.listen({ host: '127.0.0.1', port: options.port ?? 0 })

@@ -1,0 +1,19 @@
+/** GetBucketInventoryConfiguration: buckets have no inventories, so none has this id. */
+import { defineOperation } from '../operation.ts'
+import { S3Error } from '../s3/errors.ts'
+
+export const getBucketInventoryConfiguration = defineOperation({
+  name: 'GetBucketInventoryConfiguration',
+  method: 'GET',
+  target: 'bucket',
+  subresource: 'inventory',
+  needs: { query: ['id'] },
+  action: 's3:GetInventoryConfiguration',
+  unused: true,
+  body: 'none',
+  decode: () => undefined,
+  call: async () => {
+    throw new S3Error('NoSuchConfiguration')
+  },
+  encode: () => ({ status: 200 }),
+})
