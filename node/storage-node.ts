@@ -50,7 +50,7 @@ export async function startStorageNode(config: NodeConfig, logger: Logger): Prom
   const host = new ReplicaHost({
     nodeId: config.nodeId,
     store,
-    clock: systemClock,
+    clock: member.agreedClock,
     random: systemRandom,
     network: raftNetwork(member.transport),
     limits: replicaLimits,

@@ -140,6 +140,14 @@ export class BucketDirectory {
     }
   }
 
+  /**
+   * Gives the groups the rules that a bucket has in this gateway's eyes: a change of them was left half-done. Groups
+   * that know newer ones keep those.
+   */
+  async teachRules(bucket: Bucket, requestId: string): Promise<void> {
+    if (bucket.writeRules !== undefined) await this.#pushRules(bucket, bucket.writeRules, requestId)
+  }
+
   /** Sets and removes configuration documents. Throws NoSuchBucket, NoSpace. */
   async configure(bucket: Bucket, changes: ConfigurationChanges, requestId: string): Promise<void> {
     const { name, bucketId } = bucket

@@ -1,55 +1,27 @@
 /**
  * The object store over the cluster: ties directory, keys, blobs and catalog together.
  *
- * Order of a write: shards durable -> digests verified -> catalog commit -> answer. A refusal deletes the shards; an
- * outcome that is not known (no leader answered) leaves them: the commit may still happen, and garbage collection
- * asks the catalog before it deletes.
+ * Owns objects: written, found, read, listed. Uploads are in cluster-uploads.ts, versions in cluster-versions.ts, bodies
+ * and the order of a write in body-store.ts, what a bucket does to a command in bucket-calls.ts.
  */
-import { randomBytes } from 'node:crypto'
 import type { ClusterClient } from '../../node/client.ts'
 import type { ConfigurationChanges } from '../../node/core/bucket-configuration.ts'
-import type { Blob, Extent, Upload, Version } from '../../node/core/catalog-types.ts'
+import type { Blob, CatalogQuery, Version } from '../../node/core/catalog-types.ts'
 import { mergePages } from '../../node/core/page-merge.ts'
 import type { Bucket, WriteRulesChange } from '../../node/core/registry-types.ts'
-import { groupOf } from '../../node/core/slots.ts'
 import { ClusterError } from '../../node/errors.ts'
 import type { Kms } from '../../node/world.ts'
-import { ExpiringCache } from '../expiring-cache.ts'
 import { BlobReader } from './blob-reader.ts'
 import { BlobWriter, type WriteEvents } from './blob-writer.ts'
+import { BodyStore, newId } from './body-store.ts'
+import { BucketCalls } from './bucket-calls.ts'
 import { BucketDirectory, type NewBucket } from './bucket-directory.ts'
+import { ClusterUploads } from './cluster-uploads.ts'
+import { ClusterVersions } from './cluster-versions.ts'
 import { Codecs } from './codecs.ts'
 import { DataKeys } from './data-keys.ts'
-import type {
-  BodyDigests,
-  BodySource,
-  ByteRange,
-  CallContext,
-  ObjectStore,
-  StoredObject,
-} from './object-store.ts'
-import { ciphertextBytes, SEGMENT_BYTES, SegmentEncryptor } from './segments.ts'
-
-export const storeLimits = {
-  /** Plaintext up to this size lies in the catalog row: below it six files cost more than three log entries. */
-  inlineBytesMax: 32 * 1024,
-  /** Uploads in progress whose data key is remembered between parts. */
-  uploadsCachedMax: 1_000,
-  uploadCachedMs: 60_000,
-  /** How long a write waits for a bucket whose deletion is under way before it ends the deletion. */
-  closedBucketPatienceMs: 5_000,
-  closedBucketPauseMs: 100,
-  /** A key that is overwritten between look and deletion again and again: then the client is told of the conflict. */
-  deleteAttemptsMax: 10,
-} as const
-
-interface WrittenBody {
-  readonly blobs: readonly Blob[]
-  readonly extents: readonly Extent[]
-  /** Plaintext bytes of all extents. */
-  readonly bytes: number
-  readonly digests: BodyDigests
-}
+import type { ByteRange, CallContext, FoundObject, ObjectStore, PutResult } from './object-store.ts'
+import { SEGMENT_BYTES } from './segments.ts'
 
 export interface ObjectStoreEvents extends WriteEvents {
   /** A read had to use parity or another holder. */
@@ -59,21 +31,28 @@ export interface ObjectStoreEvents extends WriteEvents {
 export class ClusterObjectStore implements ObjectStore {
   readonly #cluster: ClusterClient
   readonly #directory: BucketDirectory
+  readonly #calls: BucketCalls
   readonly #keys: DataKeys
-  readonly #writer: BlobWriter
+  readonly #bodies: BodyStore
   readonly #reader: BlobReader
-  readonly #uploads = new ExpiringCache<string, Upload>(
-    storeLimits.uploadsCachedMax,
-    storeLimits.uploadCachedMs,
-  )
+  readonly #uploads: ClusterUploads
+  readonly #versions: ClusterVersions
 
   constructor(cluster: ClusterClient, kms: Kms, events: ObjectStoreEvents) {
     const codecs = new Codecs()
     this.#cluster = cluster
     this.#directory = new BucketDirectory(cluster, kms)
+    this.#calls = new BucketCalls(cluster, this.#directory)
     this.#keys = new DataKeys(kms)
-    this.#writer = new BlobWriter(cluster, codecs, events)
+    this.#bodies = new BodyStore(cluster, new BlobWriter(cluster, codecs, events))
     this.#reader = new BlobReader(cluster, codecs, events.onDegradedRead)
+    this.#uploads = new ClusterUploads({
+      cluster,
+      calls: this.#calls,
+      keys: this.#keys,
+      bodies: this.#bodies,
+    })
+    this.#versions = new ClusterVersions(cluster, this.#calls)
   }
 
   listBuckets(query: { ownerId: string; after: string; limit: number }) {
@@ -100,376 +79,140 @@ export class ClusterObjectStore implements ObjectStore {
     return this.#directory.remove(bucket, context.requestId)
   }
 
-  async putObject(put: Parameters<ObjectStore['putObject']>[0], context: CallContext) {
-    const { bucket, key } = put
-    const groupId = this.#groupOf(bucket, key)
+  async putObject(put: Parameters<ObjectStore['putObject']>[0], context: CallContext): Promise<PutResult> {
+    const { bucket, key, body } = put
+    const groupId = this.#calls.groupOf(put)
     const versionId = newId()
     const { key: dataKey, wrapped } = await this.#keys.create(bucket, versionId)
-    const written = await this.#writeBody(
-      { bucket, groupId, dataKey, segmentBytes: SEGMENT_BYTES, body: put.body },
+    const written = await this.#bodies.write(
+      { bucket, groupId, dataKey, segmentBytes: SEGMENT_BYTES, body },
       context,
     )
+    const { md5, checksum } = written.digests
     const version: Version = {
+      ...put.attributes,
       versionId,
       key,
       bytes: written.bytes,
-      etag: written.digests.md5,
+      etag: md5,
       modifiedMs: this.#cluster.clock.wallMs(),
       ownerId: put.ownerId,
       metadata: put.metadata,
-      ...(written.digests.checksum === undefined ? {} : { checksum: written.digests.checksum }),
+      ...(checksum === undefined ? {} : { checksum }),
       extents: written.extents,
       dataKey: wrapped,
       segmentBytes: SEGMENT_BYTES,
     }
-    const { modifiedMs } = await this.#commit({ bucket, groupId, blobs: written.blobs }, context, () =>
-      this.#cluster.router.proposeCatalog(groupId, commandId(context), {
+    const { blobs } = written
+    const { modifiedMs, versioning } = await this.#bodies.commit(written, context, () =>
+      this.#calls.propose(put, context, {
         kind: 'put-version',
-        bucketId: bucket.bucketId,
+        bucketId: put.bucket.bucketId,
         version,
-        blobs: written.blobs,
+        blobs,
         conditions: put.conditions,
       }),
     )
-    return { versionId, etag: version.etag, modifiedMs, checksum: version.checksum }
+    return { versionId, etag: md5, modifiedMs, checksum, versioning: versioning ?? 'Off' }
   }
 
   async findObject(
-    find: { bucket: Bucket; key: string; expect: 'nothing' | 'all' | ByteRange },
+    find: Parameters<ObjectStore['findObject']>[0],
     context: CallContext,
-  ): Promise<StoredObject | undefined> {
-    const { bucket, key } = find
-    const { version, blobs } = await this.#inBucket(bucket, context, () =>
-      this.#queryObject(bucket, key, find.expect === 'nothing' ? 'none' : find.expect),
-    )
+  ): Promise<FoundObject | undefined> {
+    const { bucket } = find
+    const blobsFor = find.expect === 'nothing' ? 'none' : find.expect
+    const { version, marker, versioning = 'Off', blobs } = await this.#look({ ...find, blobsFor }, context)
+    if (marker !== undefined) return { marker, versioning }
     if (version === undefined) return undefined
+    const stored = { bucket, version, blobs }
     return {
       version,
-      read: (range, options) => this.#read({ bucket, version, blobs }, range, options?.signal),
+      versioning,
+      read: (range, options = {}) => this.#read(stored, range, { ...options, context }),
     }
   }
 
-  /**
-   * Names the version that it deletes: a repetition of the command that comes late, after the object was written
-   * anew, deletes nothing.
-   */
-  async deleteObject(del: Parameters<ObjectStore['deleteObject']>[0], context: CallContext) {
-    const { bucket, key, conditions } = del
-    for (let attempt = 1; ; attempt++) {
-      const { version } = await this.#inBucket(bucket, context, () => this.#queryObject(bucket, key, 'none'))
-      if (version === undefined && conditions.ifMatch === undefined) return { existed: false }
-      try {
-        return await this.#inBucket(bucket, context, () =>
-          this.#cluster.router.proposeCatalog(this.#groupOf(bucket, key), commandId(context), {
-            kind: 'delete-object',
-            bucketId: bucket.bucketId,
-            key,
-            nowMs: this.#cluster.clock.wallMs(),
-            conditions,
-            ...(version === undefined ? {} : { versionId: version.versionId }),
-          }),
-        )
-      } catch (error) {
-        const replaced = error instanceof ClusterError && error.code === 'ConditionalConflict'
-        if (!replaced || attempt === storeLimits.deleteAttemptsMax) throw error
-      }
-    }
+  deleteObject(del: Parameters<ObjectStore['deleteObject']>[0], context: CallContext) {
+    return this.#versions.deleteObject(del, context)
+  }
+
+  deleteVersion(del: Parameters<ObjectStore['deleteVersion']>[0], context: CallContext) {
+    return this.#versions.deleteVersion(del, context)
+  }
+
+  amendVersion(amend: Parameters<ObjectStore['amendVersion']>[0], context: CallContext) {
+    return this.#versions.amend(amend, context)
+  }
+
+  listVersions(list: Parameters<ObjectStore['listVersions']>[0], context: CallContext) {
+    return this.#versions.list(list, context)
   }
 
   async listObjects(list: Parameters<ObjectStore['listObjects']>[0], context: CallContext) {
     const { bucket, ...query } = list
-    const pages = await this.#inBucket(bucket, context, () =>
-      this.#inEveryGroup((groupId) =>
-        this.#cluster.router.queryCatalog(groupId, {
-          kind: 'list-objects',
-          bucketId: bucket.bucketId,
-          ...query,
-        }),
-      ),
-    )
+    const pages = await this.#calls.queryAll(bucket, context, {
+      kind: 'list-objects',
+      bucketId: bucket.bucketId,
+      ...query,
+    })
     return mergePages(pages, list.limit)
   }
 
-  async createUpload(
-    create: Parameters<ObjectStore['createUpload']>[0],
-    context: CallContext,
-  ): Promise<Upload> {
-    const { bucket, key, ownerId, metadata, checksum } = create
-    const uploadId = newId()
-    const { wrapped } = await this.#keys.create(bucket, uploadId)
-    const upload: Upload = {
-      uploadId,
-      key,
-      startedMs: this.#cluster.clock.wallMs(),
-      ownerId,
-      metadata,
-      dataKey: wrapped,
-      segmentBytes: SEGMENT_BYTES,
-      ...(checksum === undefined ? {} : { checksum }),
-    }
-    await this.#inBucket(bucket, context, () =>
-      this.#cluster.router.proposeCatalog(this.#groupOf(bucket, key), commandId(context), {
-        kind: 'create-upload',
-        bucketId: bucket.bucketId,
-        upload,
-      }),
-    )
-    this.#uploads.set(uploadId, upload)
-    return upload
+  createUpload(create: Parameters<ObjectStore['createUpload']>[0], context: CallContext) {
+    return this.#uploads.create(create, context)
   }
 
-  findUpload(find: { bucket: Bucket; key: string; uploadId: string }, context: CallContext) {
-    const { bucket, key, uploadId } = find
-    return this.#inBucket(bucket, context, () =>
-      this.#cluster.router.queryCatalog(this.#groupOf(bucket, key), {
-        kind: 'find-upload',
-        bucketId: bucket.bucketId,
-        key,
-        uploadId,
-      }),
-    )
+  findUpload(find: Parameters<ObjectStore['findUpload']>[0], context: CallContext) {
+    return this.#uploads.find(find, context)
   }
 
-  async putPart(put: Parameters<ObjectStore['putPart']>[0], context: CallContext) {
-    const { bucket, key, uploadId, partNumber, body } = put
-    const groupId = this.#groupOf(bucket, key)
-    const upload = await this.#uploadFor(put, context)
-    const dataKey = await this.#keys.open(bucket, upload.dataKey)
-    const { segmentBytes } = upload
-    const written = await this.#writeBody({ bucket, groupId, dataKey, segmentBytes, body }, context)
-    const { md5: etag, checksum } = written.digests
-    const part = {
-      partNumber,
-      blobId: written.extents[0]?.blobId ?? '',
-      bytes: body.bytes,
-      etag,
-      modifiedMs: this.#cluster.clock.wallMs(),
-      ...(checksum === undefined ? {} : { checksum }),
-    }
-    const { modifiedMs } = await this.#commit({ bucket, groupId, blobs: written.blobs }, context, () =>
-      this.#cluster.router.proposeCatalog(groupId, commandId(context), {
-        kind: 'put-part',
-        bucketId: bucket.bucketId,
-        key,
-        uploadId,
-        part,
-        blob: written.blobs[0],
-      }),
-    )
-    return { etag, modifiedMs, checksum }
+  putPart(put: Parameters<ObjectStore['putPart']>[0], context: CallContext) {
+    return this.#uploads.putPart(put, context)
   }
 
-  async completeUpload(complete: Parameters<ObjectStore['completeUpload']>[0], context: CallContext) {
-    const { bucket, key, uploadId, parts, etag, checksum, conditions } = complete
-    const reply = await this.#inBucket(bucket, context, () =>
-      this.#cluster.router.proposeCatalog(this.#groupOf(bucket, key), commandId(context), {
-        kind: 'complete-upload',
-        bucketId: bucket.bucketId,
-        key,
-        uploadId,
-        parts,
-        versionId: newId(),
-        etag,
-        ...(checksum === undefined ? {} : { checksum }),
-        nowMs: this.#cluster.clock.wallMs(),
-        partBytesMin: PART_BYTES_MIN,
-        conditions,
-      }),
-    )
-    return { ...reply, checksum: reply.checksum }
+  completeUpload(complete: Parameters<ObjectStore['completeUpload']>[0], context: CallContext) {
+    return this.#uploads.complete(complete, context)
   }
 
-  async abortUpload(
-    abort: { bucket: Bucket; key: string; uploadId: string },
-    context: CallContext,
-  ): Promise<void> {
-    const { bucket, key, uploadId } = abort
-    this.#uploads.delete(uploadId)
-    await this.#inBucket(bucket, context, () =>
-      this.#cluster.router.proposeCatalog(this.#groupOf(bucket, key), commandId(context), {
-        kind: 'abort-upload',
-        bucketId: bucket.bucketId,
-        key,
-        uploadId,
-      }),
-    )
+  abortUpload(abort: Parameters<ObjectStore['abortUpload']>[0], context: CallContext) {
+    return this.#uploads.abort(abort, context)
   }
 
-  async listUploads(list: Parameters<ObjectStore['listUploads']>[0], context: CallContext) {
-    const { bucket, ...query } = list
-    const pages = await this.#inBucket(bucket, context, () =>
-      this.#inEveryGroup((groupId) =>
-        this.#cluster.router.queryCatalog(groupId, {
-          kind: 'list-uploads',
-          bucketId: bucket.bucketId,
-          ...query,
-        }),
-      ),
-    )
-    return mergePages(pages, list.limit)
+  listUploads(list: Parameters<ObjectStore['listUploads']>[0], context: CallContext) {
+    return this.#uploads.list(list, context)
   }
 
   listParts(list: Parameters<ObjectStore['listParts']>[0], context: CallContext) {
-    const { bucket, ...query } = list
-    return this.#inBucket(bucket, context, () =>
-      this.#cluster.router.queryCatalog(this.#groupOf(bucket, list.key), {
-        kind: 'list-parts',
-        bucketId: bucket.bucketId,
-        ...query,
-      }),
-    )
+    return this.#uploads.listParts(list, context)
   }
 
-  async #uploadFor(
-    of: { bucket: Bucket; key: string; uploadId: string },
-    context: CallContext,
-  ): Promise<Upload> {
-    const cached = this.#uploads.get(of.uploadId)
-    if (cached !== undefined && cached.key === of.key) return cached
-    const { upload } = await this.listParts({ ...of, afterPartNumber: 0, limit: 0 }, context)
-    this.#uploads.set(of.uploadId, upload)
-    return upload
-  }
-
-  /** Encrypts and stores a body; verifies its digests. Nothing is committed yet; on any error nothing is left on purpose. */
-  async #writeBody(
-    write: { bucket: Bucket; groupId: string; dataKey: Buffer; segmentBytes: number; body: BodySource },
-    context: CallContext,
-  ): Promise<WrittenBody> {
-    const { body, ...to } = write
-    const blobs: Blob[] = []
-    const extents: Extent[] = []
-    const add = async (bytes: number, chunks: AsyncIterable<Buffer>): Promise<void> => {
-      const blobId = newId()
-      blobs.push(await this.#writeBlob({ ...to, blobId, bytes, chunks }, context))
-      extents.push({ blobId, bytes })
-    }
-    let digests: BodyDigests
-    try {
-      if (body.bytes > 0) await add(body.bytes, body.chunks)
-      else for await (const _ of body.chunks);
-      // A blob's length is fixed before its first byte: what comes on top is a blob of its own.
-      const tail = await body.tail?.()
-      if (tail !== undefined && tail.length > 0) await add(tail.length, oneChunk(tail))
-      digests = await body.finish()
-    } catch (error) {
-      for (const blob of blobs) if (blob.kind === 'sharded') this.#writer.discard(blob)
-      throw error
-    }
-    return { blobs, extents, bytes: extents.reduce((sum, extent) => sum + extent.bytes, 0), digests }
-  }
-
-  async #writeBlob(
-    write: {
+  #look(
+    at: {
       bucket: Bucket
-      groupId: string
-      blobId: string
-      dataKey: Buffer
-      segmentBytes: number
-      bytes: number
-      chunks: AsyncIterable<Buffer>
+      key: string
+      versionId?: string | undefined
+      blobsFor: Extract<CatalogQuery, { kind: 'find-object' }>['blobsFor']
     },
     context: CallContext,
-  ): Promise<Blob> {
-    const { bucket, groupId, blobId, dataKey, segmentBytes, bytes: plainBytes, chunks } = write
-    const stream = { blobId, dataKey, segmentBytes, plainBytes }
-    if (plainBytes > storeLimits.inlineBytesMax) {
-      const pool = this.#cluster.pool(bucket.poolId)
-      return this.#writer.write({ ...stream, groupId, pool, chunks, signal: context.signal })
-    }
-    const encryptor = new SegmentEncryptor(stream)
-    const pieces: Buffer[] = []
-    for await (const chunk of chunks) encryptor.update(chunk, pieces)
-    const bytes = ciphertextBytes(plainBytes, segmentBytes)
-    return { kind: 'inline', blobId, bytes, data: Buffer.concat(pieces, bytes) }
-  }
-
-  /** Runs a commit; when the catalog refuses it, the blobs that it would have referred to are abandoned. */
-  async #commit<T>(
-    write: { bucket: Bucket; groupId: string; blobs: readonly Blob[] },
-    context: CallContext,
-    run: () => Promise<T>,
-  ): Promise<T> {
-    try {
-      return await this.#inBucket(write.bucket, context, run)
-    } catch (error) {
-      const refused = error instanceof ClusterError && error.code !== 'GroupUnavailable'
-      // Not awaited: the client's answer does not depend on it, and garbage collection does the same later.
-      if (refused) this.#abandon(write, context).catch(leaveToGarbageCollection)
-      throw error
-    }
-  }
-
-  /**
-   * Deletes the shards of refused blobs once the catalog has fenced them: an earlier attempt of the same command may
-   * still be on its way, and must then be refused, too.
-   */
-  async #abandon(write: { groupId: string; blobs: readonly Blob[] }, context: CallContext): Promise<void> {
-    const sharded = write.blobs.filter((blob) => blob.kind === 'sharded')
-    if (sharded.length === 0) return
-    const { referenced } = await this.#cluster.router.proposeCatalog(write.groupId, commandId(context), {
-      kind: 'abandon-blobs',
-      blobIds: sharded.map((blob) => blob.blobId),
-      nowMs: this.#cluster.clock.wallMs(),
-    })
-    for (const blob of sharded) if (!referenced.includes(blob.blobId)) this.#writer.discard(blob)
-  }
-
-  /**
-   * Runs a command or query in a bucket. A bucket that is closed (its deletion is under way, or was left half-done by
-   * a gateway that died) is waited for and finally reopened; one that is gone is forgotten.
-   */
-  async #inBucket<T>(bucket: Bucket, context: CallContext, run: () => Promise<T>): Promise<T> {
-    const { clock } = this.#cluster
-    const patienceEndsMs = clock.monotonicMs() + storeLimits.closedBucketPatienceMs
-    let reopened = false
-    for (;;) {
-      try {
-        return await run()
-      } catch (error) {
-        if (!(error instanceof ClusterError)) throw error
-        if (error.code === 'NoSuchBucket') this.#directory.forget(bucket.name)
-        if (error.code !== 'StaleBucket' || reopened) throw error
-        this.#directory.forget(bucket.name)
-        const current = await this.#directory.find(bucket.name)
-        if (current?.bucketId !== bucket.bucketId) {
-          throw new ClusterError('NoSuchBucket', `bucket ${bucket.name} was deleted`, { cause: error })
-        }
-        if (clock.monotonicMs() < patienceEndsMs) {
-          await new Promise<void>((resolve) => {
-            clock.after(storeLimits.closedBucketPauseMs, resolve)
-          })
-        } else {
-          await this.#directory.reopen(current, context.requestId)
-          reopened = true
-        }
-      }
-    }
-  }
-
-  #groupOf(bucket: Bucket, key: string): string {
-    return groupOf(this.#cluster.map(), { bucketId: bucket.bucketId, key })
-  }
-
-  #inEveryGroup<T>(run: (groupId: string) => Promise<T>): Promise<T[]> {
-    return Promise.all(this.#cluster.catalogGroups().map(run))
-  }
-
-  #queryObject(bucket: Bucket, key: string, blobsFor: 'none' | 'all' | ByteRange) {
-    return this.#cluster.router.queryCatalog(this.#groupOf(bucket, key), {
+  ) {
+    const { key, versionId, blobsFor } = at
+    return this.#calls.query(at, context, {
       kind: 'find-object',
-      bucketId: bucket.bucketId,
+      bucketId: at.bucket.bucketId,
       key,
       blobsFor,
+      ...(versionId === undefined ? {} : { versionId }),
     })
   }
 
   async *#read(
     object: { bucket: Bucket; version: Version; blobs: readonly Blob[] },
     range: ByteRange,
-    signal: AbortSignal | undefined,
+    options: { signal?: AbortSignal; context: CallContext },
   ): AsyncGenerator<Buffer> {
     const { bucket, version } = object
+    const { signal, context } = options
     const dataKey = await this.#keys.open(bucket, version.dataKey)
     let blobs = object.blobs
     let start = 0
@@ -480,7 +223,7 @@ export class ClusterObjectStore implements ObjectStore {
       if (first > last) continue
       let blob = blobs.find((candidate) => candidate.blobId === extent.blobId)
       if (blob === undefined) {
-        blobs = await this.#blobsOf(bucket, version, range)
+        blobs = await this.#blobsOf({ bucket, version, range }, context)
         blob = blobs.find((candidate) => candidate.blobId === extent.blobId)
         if (blob === undefined) throw new ClusterError('Internal', 'the catalog lacks a blob of a version')
       }
@@ -490,32 +233,17 @@ export class ClusterObjectStore implements ObjectStore {
     }
   }
 
-  /** Locations that were not asked for when the version was found; the version must still be the current one. */
-  async #blobsOf(bucket: Bucket, version: Version, range: ByteRange): Promise<readonly Blob[]> {
-    const found = await this.#queryObject(bucket, version.key, range)
-    if (found.version?.versionId !== version.versionId) {
+  /** Locations that were not asked for when the version was found; the version must still be there. */
+  async #blobsOf(
+    of: { bucket: Bucket; version: Version; range: ByteRange },
+    context: CallContext,
+  ): Promise<readonly Blob[]> {
+    const { bucket, version, range } = of
+    const { key, versionId } = version
+    const found = await this.#look({ bucket, key, versionId, blobsFor: range }, context)
+    if (found.version === undefined) {
       throw new ClusterError('NoSuchObject', 'the version was replaced before it was read')
     }
     return found.blobs
   }
-}
-
-function leaveToGarbageCollection(): void {
-  // It asks the catalog about every shard that no row refers to.
-}
-
-/** S3's minimum for all parts but the last. */
-const PART_BYTES_MIN = 5 * 1024 * 1024
-
-/** One S3 request may commit several commands (DeleteObjects): each is applied once under an id of its own. */
-function commandId(context: CallContext): string {
-  return `${context.requestId}.${randomBytes(4).toString('hex')}`
-}
-
-function newId(): string {
-  return randomBytes(16).toString('hex')
-}
-
-async function* oneChunk(chunk: Buffer): AsyncGenerator<Buffer> {
-  yield chunk
 }

@@ -4,17 +4,20 @@
  * The implementation (`cluster-object-store.ts`) encrypts, cuts into stripes, encodes, places and commits. Errors are
  * ClusterErrors (node/errors.ts); `gateway/s3/translate.ts` turns them into S3 errors, once.
  */
-
-import type { ConfigurationChanges } from '../../node/core/bucket-configuration.ts'
+import type { ConfigurationChanges, VersioningState } from '../../node/core/bucket-configuration.ts'
 import type {
+  Amendment,
   Checksum,
+  DeleteMarker,
   ListedObject,
   ListedUpload,
+  ListedVersion,
   ObjectMetadata,
   Page,
   Part,
   Upload,
   Version,
+  VersionAttributes,
   WriteConditions,
 } from '../../node/core/catalog-types.ts'
 import type { Bucket, WriteRulesChange } from '../../node/core/registry-types.ts'
@@ -47,15 +50,62 @@ export interface ByteRange {
   readonly lastByte: number
 }
 
+/** Whether a text is something that may name a version: an id as clients see them, or `null`. */
+export function isVersionId(text: string): boolean {
+  return text === 'null' || /^[0-9a-f]{32}$/.test(text)
+}
+
+/** What clients call a version: its id, or `null` when it was not written under versioning. */
+export function shownVersionId(entry: Pick<Version, 'versionId' | 'versioned'>): string {
+  return entry.versioned === true ? entry.versionId : 'null'
+}
+
+/** A version of an object, as clients name it: by an id, `null`, or nothing for the current one. */
+export interface VersionAt {
+  readonly bucket: Bucket
+  readonly key: string
+  readonly versionId?: string | undefined
+}
+
 /** A version found, readable until its shards are collected as garbage (minutes after an overwrite or delete). */
 export interface StoredObject {
   readonly version: Version
+  /** The state of the bucket's versioning; Off: clients see no version ids. */
+  readonly versioning: VersioningState
   /** Plaintext of the range; ends early by throwing, never silently. Stopping the iteration releases everything. */
   read(range: ByteRange, options?: { signal?: AbortSignal }): AsyncIterable<Buffer>
 }
 
+/** The version that was asked for is a delete marker. */
+export interface StoredMarker {
+  readonly marker: DeleteMarker
+  readonly versioning: VersioningState
+}
+
+export type FoundObject = StoredObject | StoredMarker
+
+/** The object, or undefined when there is none or a delete marker stands in its place. */
+export function objectOf(found: FoundObject | undefined): StoredObject | undefined {
+  return found === undefined || 'marker' in found ? undefined : found
+}
+
+/** `marker`: the delete marker that was made current; undefined: versioning is off. */
+export interface DeletedObject {
+  readonly existed: boolean
+  readonly marker: Pick<DeleteMarker, 'versionId' | 'versioned'> | undefined
+}
+
+/** What was amended, as it was before. */
+export interface AmendedVersion {
+  readonly version: Version
+  readonly versioning: VersioningState
+}
+
 export interface PutResult {
+  /** For clients only when `versioning` is Enabled; when it is Suspended they see `null`. */
   readonly versionId: string
+  /** What the version was written under. */
+  readonly versioning: VersioningState
   readonly etag: string
   readonly modifiedMs: number
   readonly checksum: Checksum | undefined
@@ -86,39 +136,91 @@ export interface ObjectStore {
   /** BucketNotEmpty, NoSuchBucket. */
   deleteBucket(bucket: Bucket, context: CallContext): Promise<void>
 
-  /** `metadata.system` holds content-type and friends. Refuses with PreconditionFailed and whatever `body` throws. */
+  /**
+   * `metadata.system` holds content-type and friends; `attributes`: retention, tags ... (absent: none, the bucket's
+   * default retention applies). Refuses with PreconditionFailed, NoSuchObject (If-Match on a key without object),
+   * NoObjectLock, WormProtected and whatever `body` throws.
+   */
   putObject(
     put: {
       bucket: Bucket
       key: string
       ownerId: string
       metadata: ObjectMetadata
+      attributes?: VersionAttributes
       body: BodySource
       conditions: WriteConditions
     },
     context: CallContext,
   ): Promise<PutResult>
-  /** `expect` says what will be read, so that one round trip brings all locations: the range if it is known. */
+  /**
+   * The current version, or the one that is named; undefined: there is none. `expect` says what will be read, so that
+   * one round trip brings all locations: the range if it is known.
+   */
   findObject(
-    find: { bucket: Bucket; key: string; expect: 'nothing' | 'all' | ByteRange },
+    find: VersionAt & { readonly expect: 'nothing' | 'all' | ByteRange },
     context: CallContext,
-  ): Promise<StoredObject | undefined>
+  ): Promise<FoundObject | undefined>
+  /**
+   * Deletes as the bucket's versioning wants it: the object itself, or by making a delete marker current, owned by
+   * `ownerId` (absent: the bucket's owner). PreconditionFailed; NoSuchObject for a condition on a key without object
+   * (details.deleteMarker: it has a delete marker instead); WormProtected.
+   */
   deleteObject(
-    del: { bucket: Bucket; key: string; conditions: WriteConditions },
+    del: { bucket: Bucket; key: string; conditions: WriteConditions; ownerId?: string },
     context: CallContext,
-  ): Promise<{ existed: boolean }>
+  ): Promise<DeletedObject>
+  /**
+   * Removes one version or delete marker for good; `bypassGovernance` only for callers who may. Conditions are about
+   * that version and hold when there is none. PreconditionFailed, WormProtected (details: legalHold, mode, untilMs).
+   */
+  deleteVersion(
+    del: {
+      bucket: Bucket
+      key: string
+      versionId: string
+      bypassGovernance: boolean
+      conditions: WriteConditions
+    },
+    context: CallContext,
+  ): Promise<{ existed: boolean; wasMarker: boolean }>
+  /**
+   * Changes retention, legal hold, tags or ACL of a version. NoSuchObject, NoSuchVersion and IsDeleteMarker (of a version
+   * that was named), NoObjectLock, WormProtected (a retention would be weakened; details as above).
+   */
+  amendVersion(
+    amend: VersionAt & { readonly change: Amendment; readonly bypassGovernance: boolean },
+    context: CallContext,
+  ): Promise<AmendedVersion>
   /** `after`: exclusive; byte order; at most `limit` items and common prefixes together. */
   listObjects(
     list: { bucket: Bucket; prefix: string; delimiter: string; after: string; limit: number },
     context: CallContext,
   ): Promise<Page<ListedObject>>
+  /**
+   * Versions and delete markers, by key and newest first within one. `afterKey`: exclusive; with `afterVersionId` (an
+   * id as clients see it) behind that version of the key, or from its first when it has no such version any more.
+   */
+  listVersions(
+    list: {
+      bucket: Bucket
+      prefix: string
+      delimiter: string
+      afterKey: string
+      afterVersionId: string
+      limit: number
+    },
+    context: CallContext,
+  ): Promise<Page<ListedVersion>>
 
+  /** `attributes` go to the version that the upload becomes. NoObjectLock. */
   createUpload(
     create: {
       bucket: Bucket
       key: string
       ownerId: string
       metadata: ObjectMetadata
+      attributes?: VersionAttributes
       checksum: Pick<Checksum, 'algorithm' | 'type'> | undefined
     },
     context: CallContext,

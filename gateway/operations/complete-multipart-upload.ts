@@ -2,7 +2,7 @@
 import type { Checksum, Part, Upload } from '../../node/core/catalog-types.ts'
 import { ClusterError } from '../../node/errors.ts'
 import { gatewayLimits } from '../limits.ts'
-import type { PutResult } from '../object/object-store.ts'
+import { objectOf, type PutResult } from '../object/object-store.ts'
 import { type BucketContext, defineOperation, type S3Request } from '../operation.ts'
 import { checksumAlgorithms, checksums, checksumText, combineParts } from '../s3/checksum.ts'
 import { bareEtag, writeConditions } from '../s3/conditions.ts'
@@ -190,7 +190,7 @@ async function completedBefore(
   error: unknown,
 ): Promise<Pick<PutResult, 'etag' | 'checksum'>> {
   if (!(error instanceof ClusterError) || error.code !== 'NoSuchUpload') throw error
-  const found = await store.findObject({ bucket, key: input.key, expect: 'nothing' }, call)
+  const found = objectOf(await store.findObject({ bucket, key: input.key, expect: 'nothing' }, call))
   const etag = multipartEtag(input.parts.map((part) => part.etag))
   if (found?.version.etag !== etag) throw error
   return { etag, checksum: found.version.checksum }

@@ -1,5 +1,6 @@
 /** GetObjectAttributes: what is known of an object and of its parts, without its bytes or metadata. */
 import { gatewayLimits } from '../limits.ts'
+import { objectOf } from '../object/object-store.ts'
 import { type BucketContext, defineOperation, type S3Request } from '../operation.ts'
 import { checksums, checksumText } from '../s3/checksum.ts'
 import { httpDate } from '../s3/dates.ts'
@@ -33,7 +34,7 @@ export const getObjectAttributes = defineOperation({
     return { key: request.key, wanted: decodeAttributes(request), page: decodePage(request) }
   },
   call: async ({ key }, { store, bucket, call }: BucketContext) => {
-    const object = await store.findObject({ bucket, key, expect: 'nothing' }, call)
+    const object = objectOf(await store.findObject({ bucket, key, expect: 'nothing' }, call))
     if (object === undefined) throw new S3Error('NoSuchKey')
     return object.version
   },

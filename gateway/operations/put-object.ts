@@ -1,4 +1,5 @@
 /** PutObject: one body, one version; conditions are checked early to spare the client its upload, and again by the catalog. */
+import { objectOf } from '../object/object-store.ts'
 import { defineOperation } from '../operation.ts'
 import { checksums } from '../s3/checksum.ts'
 import { checkWrite, hasConditions, writeConditions } from '../s3/conditions.ts'
@@ -29,7 +30,7 @@ export const putObject = defineOperation({
   },
   call: async ({ key, metadata, conditions, body }, { store, call, bucket, identity }) => {
     if (hasConditions(conditions)) {
-      const current = await store.findObject({ bucket, key, expect: 'nothing' }, call)
+      const current = objectOf(await store.findObject({ bucket, key, expect: 'nothing' }, call))
       checkWrite(conditions, current?.version)
     }
     return store.putObject({ bucket, key, ownerId: identity.accountId, metadata, conditions, body }, call)

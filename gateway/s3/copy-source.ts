@@ -3,7 +3,13 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { ChecksumAlgorithm } from '../../node/core/catalog-types.ts'
-import type { BodyDigests, BodySource, ByteRange, StoredObject } from '../object/object-store.ts'
+import {
+  type BodyDigests,
+  type BodySource,
+  type ByteRange,
+  objectOf,
+  type StoredObject,
+} from '../object/object-store.ts'
 import type { BucketContext, S3Request } from '../operation.ts'
 import { checksums, createMd5 } from './checksum.ts'
 import { checkRead, preconditionFailed, type ReadConditions, readConditions } from './conditions.ts'
@@ -63,7 +69,9 @@ export async function findCopySource(source: CopySource, context: BucketContext)
   if (source.expectedOwner !== undefined && source.expectedOwner !== bucket.ownerId) {
     throw new S3Error('AccessDenied')
   }
-  const object = await context.store.findObject({ bucket, key: source.key, expect: 'all' }, context.call)
+  const object = objectOf(
+    await context.store.findObject({ bucket, key: source.key, expect: 'all' }, context.call),
+  )
   if (object === undefined) throw new S3Error('NoSuchKey', undefined, { details: { Key: source.key } })
   // A copy has no 304: whatever does not hold is a failed precondition.
   if (checkRead(source.conditions, object.version) !== 'holds')

@@ -2,7 +2,7 @@
  * What GetObject and HeadObject share: which bytes are asked, whether the conditions hold, and the headers of the answer.
  */
 import type { Checksum, Extent, Version } from '../../node/core/catalog-types.ts'
-import type { ByteRange, StoredObject } from '../object/object-store.ts'
+import { type ByteRange, objectOf, type StoredObject } from '../object/object-store.ts'
 import type { BucketContext, S3Request } from '../operation.ts'
 import { checksums, checksumText } from './checksum.ts'
 import { checkRead, preconditionFailed, type ReadConditions, readConditions } from './conditions.ts'
@@ -55,7 +55,7 @@ export async function readObject(
   context: BucketContext,
   wants: 'headers' | 'bytes',
 ): Promise<ObjectRead> {
-  const object = await context.store.findObject(
+  const found = await context.store.findObject(
     {
       bucket: context.bucket,
       key: input.key,
@@ -63,6 +63,7 @@ export async function readObject(
     },
     context.call,
   )
+  const object = objectOf(found)
   if (object === undefined) throw new S3Error('NoSuchKey')
   const { version } = object
   checkConditions(input.conditions, version)

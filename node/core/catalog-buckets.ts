@@ -11,7 +11,7 @@
 import { ClusterError } from '../errors.ts'
 import { initialWriteRules, type WriteRules } from './bucket-configuration.ts'
 import { type BucketRow, rowKeys } from './catalog-rows.ts'
-import type { RowChanges } from './row-changes.ts'
+import type { DecodedRows, RowChanges } from './row-changes.ts'
 
 interface BucketChange {
   readonly bucketId: string
@@ -27,14 +27,14 @@ export function openBucket(changes: RowChanges, { bucketId, attempt }: BucketCha
 
 /**
  * Closes a bucket, also one that never opened here.
- * Refuses with BucketNotEmpty (details: objectCount, uploadCount), or StaleBucket when the attempt is old.
+ * Refuses with BucketNotEmpty (details: objectCount, uploadCount, versionCount), or StaleBucket when the attempt is old.
  */
 export function closeBucket(changes: RowChanges, { bucketId, attempt }: BucketChange): Record<string, never> {
   const row = bucketAt(changes, { bucketId, attempt })
-  const { objectCount, uploadCount } = row
-  if (objectCount > 0 || uploadCount > 0) {
-    throw new ClusterError('BucketNotEmpty', 'the bucket has objects or uploads', {
-      details: { bucketId, objectCount, uploadCount },
+  const { objectCount, uploadCount, versionCount = 0 } = row
+  if (objectCount > 0 || uploadCount > 0 || versionCount > 0) {
+    throw new ClusterError('BucketNotEmpty', 'the bucket has objects, versions or uploads', {
+      details: { bucketId, objectCount, uploadCount, versionCount },
     })
   }
   changes.put(rowKeys.bucket(bucketId), { ...row, state: 'closed', attempt } satisfies BucketRow)
@@ -70,17 +70,40 @@ export function requireOpenBucket(changes: RowChanges, bucketId: string): Bucket
   return requireOpen(changes.get<BucketRow>(rowKeys.bucket(bucketId)), bucketId)
 }
 
-/** Keeps the counts when rows of objects or uploads come and go. */
+/** The rules of a bucket as this group knows them, open or not. */
+export function rulesOf(rows: DecodedRows, bucketId: string): WriteRules {
+  return rows.get<BucketRow>(rowKeys.bucket(bucketId))?.rules ?? initialWriteRules
+}
+
+/**
+ * The rules for a command in an open bucket. Refuses as `requireOpen`, and with WriteRulesBehind (details: revision)
+ * when the gateway knows newer ones: the group must have them before it decides by them.
+ */
+export function requireRules(
+  changes: RowChanges,
+  { bucketId, rulesRevision = 0 }: { readonly bucketId: string; readonly rulesRevision?: number },
+): WriteRules {
+  const rules = requireOpenBucket(changes, bucketId).rules ?? initialWriteRules
+  if (rules.revision >= rulesRevision) return rules
+  throw new ClusterError('WriteRulesBehind', 'this group has older write rules than the gateway', {
+    details: { bucketId, revision: rules.revision },
+  })
+}
+
+/** Keeps the counts when rows come and go. `versions`: delete markers and what is noncurrent. */
 export function countInBucket(
   changes: RowChanges,
   bucketId: string,
-  delta: { objects?: number; uploads?: number },
+  delta: { objects?: number; uploads?: number; versions?: number },
 ): void {
+  const { objects = 0, uploads = 0, versions = 0 } = delta
+  if (objects === 0 && uploads === 0 && versions === 0) return
   const row = requireOpenBucket(changes, bucketId)
   changes.put(rowKeys.bucket(bucketId), {
     ...row,
-    objectCount: row.objectCount + (delta.objects ?? 0),
-    uploadCount: row.uploadCount + (delta.uploads ?? 0),
+    objectCount: row.objectCount + objects,
+    uploadCount: row.uploadCount + uploads,
+    ...(versions === 0 ? {} : { versionCount: (row.versionCount ?? 0) + versions }),
   } satisfies BucketRow)
 }
 

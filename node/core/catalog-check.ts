@@ -2,7 +2,7 @@
  * What a well-formed catalog command and query look like; what is not is answered with BadMessage before any row is
  * read, so that no message of a faulty peer can stop a replica.
  */
-import { writeRulesShape } from './bucket-configuration-check.ts'
+import { aclShape, retentionShape, tagsShape, writeRulesShape } from './bucket-configuration-check.ts'
 import { catalogLimits } from './catalog-rows.ts'
 import type {
   Blob,
@@ -77,7 +77,21 @@ const blob = union({ sharded: shardedBlob, inline: inlineBlob })
 const headers = dictionary(text(catalogLimits.metadataBytesMax), { max: catalogLimits.metadataEntriesMax })
 const metadata = record({ user: headers, system: headers })
 const dataKey = record({ wrapping: name, bytes: bytes(1024) })
-const conditions = record({}, { ifMatch: etag, ifNoneMatch: oneOf('*') })
+const conditions = record(
+  {},
+  { ifMatch: etag, ifNoneMatch: etag, ifMatchModifiedMs: time, ifMatchBytes: integer(0) },
+)
+
+const revision = integer(0)
+const yes = oneOf(true)
+const attributes = { retention: retentionShape, legalHold: yes, tags: tagsShape, acl: aclShape, encryption }
+const nothing: Shape = (value) => (value === null ? undefined : 'is not null')
+const amendment = union({
+  retention: record({ kind: oneOf('retention'), retention: either(nothing, retentionShape) }),
+  'legal-hold': record({ kind: oneOf('legal-hold'), on: oneOf(true, false) }),
+  tags: record({ kind: oneOf('tags'), tags: either(nothing, tagsShape) }),
+  acl: record({ kind: oneOf('acl'), acl: either(nothing, aclShape) }),
+})
 
 const extent = record({ blobId: blobRef, bytes: integer(0) }, { partNumber, etag, checksum })
 const version = record(
@@ -93,11 +107,11 @@ const version = record(
     dataKey,
     segmentBytes: integer(1),
   },
-  { checksum, encryption },
+  { checksum, ...attributes },
 )
 const upload = record(
   { uploadId: id, key, startedMs: time, ownerId: name, metadata, dataKey, segmentBytes: integer(1) },
-  { checksum: record({ algorithm, type: checksumType }), encryption },
+  { checksum: record({ algorithm, type: checksumType }), ...attributes },
 )
 const part = record({ partNumber, blobId: blobRef, bytes: integer(0), etag, modifiedMs: time }, { checksum })
 const listedPart = record({ partNumber: integer(0), etag }, { checksum: text(128) })
@@ -106,14 +120,23 @@ const commands: Readonly<Record<CatalogCommand['kind'], Shape>> = {
   'open-bucket': record({ bucketId: id, attempt: integer(0) }),
   'close-bucket': record({ bucketId: id, attempt: integer(0) }),
   'set-write-rules': record({ bucketId: id, rules: writeRulesShape }),
-  'put-version': record({
-    bucketId: id,
-    version,
-    blobs: list(blob, { max: catalogLimits.partNumberMax }),
-    conditions,
-  }),
-  'delete-object': record({ bucketId: id, key, nowMs: time, conditions }, { versionId: id }),
-  'create-upload': record({ bucketId: id, upload }),
+  'put-version': record(
+    { bucketId: id, version, blobs: list(blob, { max: catalogLimits.partNumberMax }), conditions },
+    { rulesRevision: revision },
+  ),
+  'delete-object': record(
+    { bucketId: id, key, nowMs: time, conditions },
+    { versionId: id, markerId: id, ownerId: name, rulesRevision: revision },
+  ),
+  'delete-version': record(
+    { bucketId: id, key, versionId: id, nowMs: time, conditions },
+    { bypassGovernance: yes },
+  ),
+  'amend-version': record(
+    { bucketId: id, key, versionId: id, change: amendment, nowMs: time, amendId: id },
+    { bypassGovernance: yes, afterAmendId: id, rulesRevision: revision },
+  ),
+  'create-upload': record({ bucketId: id, upload }, { rulesRevision: revision }),
   'put-part': record({ bucketId: id, key, uploadId: id, part }, { blob }),
   'complete-upload': record(
     {
@@ -127,7 +150,7 @@ const commands: Readonly<Record<CatalogCommand['kind'], Shape>> = {
       partBytesMin: integer(0),
       conditions,
     },
-    { checksum },
+    { checksum, rulesRevision: revision },
   ),
   'abort-upload': record({ bucketId: id, key, uploadId: id }, { nowMs: time }),
   'relocate-shard': record(
@@ -150,12 +173,23 @@ const limit = integer(0, catalogLimits.pageMax)
 const byteRange = record({ firstByte: integer(0), lastByte: integer(0) })
 
 const queries: Readonly<Record<CatalogQuery['kind'], Shape>> = {
-  'find-object': record({
-    bucketId: id,
-    key: marker,
-    blobsFor: either(oneOf('all', 'none'), byteRange, record({ partNumber: integer(0) })),
-  }),
+  'find-object': record(
+    {
+      bucketId: id,
+      key: marker,
+      blobsFor: either(oneOf('all', 'none'), byteRange, record({ partNumber: integer(0) })),
+    },
+    { versionId: marker },
+  ),
   'list-objects': record({ bucketId: id, prefix: marker, delimiter: marker, after: marker, limit }),
+  'list-versions': record({
+    bucketId: id,
+    prefix: marker,
+    delimiter: marker,
+    afterKey: marker,
+    afterVersionId: marker,
+    limit,
+  }),
   'list-uploads': record({
     bucketId: id,
     prefix: marker,

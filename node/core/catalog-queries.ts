@@ -7,8 +7,9 @@
  */
 import { ClusterError } from '../errors.ts'
 import { prefixEnd } from './byte-order.ts'
-import { requireOpen } from './catalog-buckets.ts'
+import { requireOpen, rulesOf } from './catalog-buckets.ts'
 import { wrongWithQuery } from './catalog-check.ts'
+import { currentOf, findEntry, isMarker, wholeVersion } from './catalog-history.ts'
 import { commonPrefixOf, listRows } from './catalog-listing.ts'
 import {
   type BucketRow,
@@ -28,14 +29,14 @@ import type {
   CatalogAnswers,
   CatalogQuery,
   Extent,
-  ListedObject,
   ListedUpload,
   Part,
   Upload,
   Version,
 } from './catalog-types.ts'
-import { wholeVersion } from './catalog-versions.ts'
+import { listedObject, listVersions } from './catalog-version-listing.ts'
 import { invariant } from './invariant.ts'
+import { decodedRows } from './row-changes.ts'
 import { decodeRow } from './row-codec.ts'
 import type { Row, RowReader, RowSource } from './rows.ts'
 
@@ -64,6 +65,8 @@ export async function answerCatalogQuery(
       return findObject(source, query)
     case 'list-objects':
       return listObjects(source, query)
+    case 'list-versions':
+      return listVersions(source, query, rulesOf(decodedRows(source), query.bucketId))
     case 'list-uploads':
       return listUploads(source, query)
     case 'list-parts':
@@ -75,11 +78,19 @@ export async function answerCatalogQuery(
   }
 }
 
-function findObject(rows: RowReader, query: Query<'find-object'>): CatalogAnswers['find-object'] {
-  const row = read<ObjectRow>(rows, rowKeys.object(query.bucketId, query.key))
-  if (row === undefined) return { version: undefined, blobs: [] }
+function findObject(source: RowReader, query: Query<'find-object'>): CatalogAnswers['find-object'] {
+  const rows = decodedRows(source)
+  const { bucketId, key, versionId } = query
+  const rules = rulesOf(rows, bucketId)
+  const row =
+    versionId === undefined
+      ? currentOf(rows, { bucketId, key }, rules)
+      : findEntry(rows, { bucketId, key }, { versionId, rules })?.row
+  const versioning = rules.versioning === 'Off' ? {} : { versioning: rules.versioning }
+  if (row === undefined) return { version: undefined, blobs: [], ...versioning }
+  if (isMarker(row)) return { version: undefined, blobs: [], marker: row.marker, ...versioning }
   const version = wholeVersion(rows, row)
-  return { version, blobs: blobsOf(rows, extentsFor(version, query.blobsFor)) }
+  return { version, blobs: blobsOf(source, extentsFor(version, query.blobsFor)), ...versioning }
 }
 
 /** The extents whose blobs a reader needs. A part number on an object that has no parts: 1 is the whole object. */
@@ -127,7 +138,7 @@ async function listObjects(
         ? prefixEnd(rowKey(rolled))
         : rowKey(query.after === '' ? '' : `${query.after}\u0000`),
     keyOf: (row) => row.key.slice(family.length),
-    read: listedObject,
+    read: (row) => listedObject(decodeRow<ObjectRow>(row.value).version),
   })
 }
 
@@ -217,13 +228,6 @@ function requireUpload(rows: RowReader, name: UploadName): Upload {
     })
   }
   return row.upload
-}
-
-function listedObject(row: Row): ListedObject {
-  const { key, versionId, bytes, etag, modifiedMs, ownerId, checksum } = decodeRow<ObjectRow>(
-    row.value,
-  ).version
-  return { key, versionId, bytes, etag, modifiedMs, ownerId, ...(checksum === undefined ? {} : { checksum }) }
 }
 
 function listedUpload(row: Row): ListedUpload {

@@ -5,6 +5,10 @@
  * |------------------------------------------------|---------------------------------------------------------------|
  * | `b/<bucketId>`                                 | state of a bucket in this group, numbers of objects, uploads   |
  * | `o/<bucketId>/<key>`                           | current version of a key                                      |
+ * | `x/<bucketId>/<key>`                           | delete marker that is current: the key has no `o` row then     |
+ * | `v/<bucketId>/<key'>00<newest first><id>`      | noncurrent version or delete marker of a key                   |
+ * | `w/<bucketId>/<key'>00<versionId>`             | where in `v` a version or marker lies                          |
+ * | `n/<bucketId>/<key>`                           | where in `v` the null version of a key lies                    |
  * | `e/<versionId>`                                | extents of a version that has many                            |
  * | `d/<blobId>`, `i/<blobId>`                     | sharded blob and its holders; inline blob with its bytes       |
  * | `u/<bucketId>/<key'>00<uploadId>`              | upload in progress                                            |
@@ -20,13 +24,14 @@
  * Ids are hex without slashes, so nothing that a client sends can leave its bucket. `<key'>` is the key with U+0000
  * written as U+0000 U+0001, closed by U+0000 U+0000: keys sort by their bytes, and no key runs into another.
  *
- * Later, without migration: noncurrent versions and delete markers go to `v/<bucketId>/<key'>00<newest first>`, the
- * current one stays in `o`; retention and legal hold are further fields of a version (either row), defaults and the
- * versioning state further fields of `b`. Extents and blobs hang on version id and blob id and do not move.
+ * A key with `v` rows has an `o` or `x` row, which is newer than all of them; each `v` row has its `w` row, and an `n`
+ * row if it is not versioned. A bucket in which versioning was never on has no `x`, `v`, `w`, `n` rows, and no command
+ * looks for them. Extents and blobs hang on version id and blob id and do not move when a version does.
  */
 import type { WriteRules } from './bucket-configuration.ts'
 import type {
   CatalogReplies,
+  DeleteMarker,
   Extent,
   InlineBlob,
   Part,
@@ -66,8 +71,11 @@ export interface BucketRow {
   readonly state: 'open' | 'closed'
   /** The highest attempt of the registry that has opened or closed it here. */
   readonly attempt: number
+  /** `o` rows. */
   readonly objectCount: number
   readonly uploadCount: number
+  /** `v` and `x` rows. Absent: 0. */
+  readonly versionCount?: number
   /** Absent: `initialWriteRules`. */
   readonly rules?: WriteRules
 }
@@ -78,6 +86,27 @@ export interface ObjectRow {
   readonly extentsApart: boolean
   /** Whether it replaced another version: part of the answer to a repeated put-version. */
   readonly replaced: boolean
+}
+
+export interface MarkerRow {
+  readonly marker: DeleteMarker
+  /** Whether it replaced a version: part of the answer to a repeated delete-object. */
+  readonly replaced: boolean
+}
+
+/** What a key has: versions and markers, current or not. */
+export type HistoryRow = ObjectRow | MarkerRow
+
+/** A noncurrent one, with the time from which it is not current. */
+export type NoncurrentRow = HistoryRow & { readonly noncurrentMs: number }
+
+/** The `modifiedMs` that the key of a `v` row is made of. */
+export interface PlaceRow {
+  readonly modifiedMs: number
+}
+
+export interface NullPlaceRow extends PlaceRow {
+  readonly versionId: string
 }
 
 export interface ExtentsRow {
@@ -136,8 +165,21 @@ export interface GarbageRow {
 
 export interface FenceRow {
   readonly sinceMs: number
-  /** The answer of the put-version that wrote it, for when that is repeated after the version's end. */
-  readonly ended?: CatalogReplies['put-version']
+  /** The answer of the command that wrote a version or marker, for when it is repeated after the end of that. */
+  readonly ended?: EndedVersion
+}
+
+export interface EndedVersion {
+  readonly versionId: string
+  readonly modifiedMs: number
+  readonly replaced: boolean
+  readonly versioned?: true
+}
+
+/** A key of a bucket. */
+export interface KeyName {
+  readonly bucketId: string
+  readonly key: string
 }
 
 /** Where the rows of an upload lie: its key and id within a bucket. */
@@ -158,6 +200,13 @@ export const rowKeys = {
   meta: 'm',
   bucket: (bucketId: string) => `b/${bucketId}`,
   object: (bucketId: string, key: string) => `o/${bucketId}/${key}`,
+  marker: ({ bucketId, key }: KeyName) => `x/${bucketId}/${key}`,
+  noncurrent: (name: KeyName, at: { modifiedMs: number; versionId: string }) =>
+    `v/${keyPath(name)}${newestFirst(at.modifiedMs)}${at.versionId}`,
+  /** Prefix of all noncurrent versions and markers of a key. */
+  historyOf: (name: KeyName) => `v/${keyPath(name)}`,
+  place: (name: KeyName, versionId: string) => `w/${keyPath(name)}${versionId}`,
+  nullPlace: ({ bucketId, key }: KeyName) => `n/${bucketId}/${key}`,
   extents: (versionId: string) => `e/${versionId}`,
   shardedBlob: (blobId: string) => `d/${blobId}`,
   inlineBlob: (blobId: string) => `i/${blobId}`,
@@ -181,11 +230,23 @@ export const rowFamilies = {
   garbage: 'g/',
   fence: 'a/',
   objectsOf: (bucketId: string) => `o/${bucketId}/`,
+  markersOf: (bucketId: string) => `x/${bucketId}/`,
+  historiesOf: (bucketId: string) => `v/${bucketId}/`,
   uploadsIn: (bucketId: string) => `u/${bucketId}/`,
 } as const
 
+const stampDigits = Number.MAX_SAFE_INTEGER.toString(16).length
 const partDigits = String(catalogLimits.partNumberMax).length
 
-function uploadPath({ bucketId, key, uploadId }: UploadName): string {
-  return `${bucketId}/${escapeKey(key)}${terminator}${uploadId}`
+function uploadPath(name: UploadName): string {
+  return keyPath(name) + name.uploadId
+}
+
+function keyPath({ bucketId, key }: KeyName): string {
+  return `${bucketId}/${escapeKey(key)}${terminator}`
+}
+
+/** A time as text of one length that sorts the later the earlier the time is. */
+function newestFirst(modifiedMs: number): string {
+  return (Number.MAX_SAFE_INTEGER - modifiedMs).toString(16).padStart(stampDigits, '0')
 }

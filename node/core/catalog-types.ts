@@ -4,7 +4,7 @@
  * Field names are on disk and on the wire: append-only. Times are wall-clock ms of the proposer; the state
  * machine makes them non-decreasing per key. Every id is lower-case hex.
  */
-import type { WriteRules } from './bucket-configuration.ts'
+import type { Acl, Retention, Tags, VersioningState, WriteRules } from './bucket-configuration.ts'
 import type { ObjectEncryption } from './object-encryption.ts'
 
 /** How one blob's ciphertext is cut into shards, and who holds them. */
@@ -79,9 +79,24 @@ export interface ObjectMetadata {
   readonly system: Readonly<Record<string, string>>
 }
 
+/** What a version may carry beside its bytes; an upload hands it over to the version that it becomes. */
+export interface VersionAttributes {
+  readonly retention?: Retention
+  readonly legalHold?: true
+  readonly tags?: Tags
+  readonly acl?: Acl
+  /** Of an upload: of all its parts, too. Absent: SSE-S3. */
+  readonly encryption?: ObjectEncryption
+}
+
 /** An object version as stored. */
-export interface Version {
+export interface Version extends VersionAttributes {
+  /** Internal; clients see it only of `versioned` ones, others are `null` to them. */
   readonly versionId: string
+  /** Written while versioning was enabled. Absent: the null version of its key, of which there is at most one. Set by the group. */
+  readonly versioned?: true
+  /** The last amend-version that was applied to it. */
+  readonly amendId?: string
   readonly key: string
   readonly bytes: number
   /** Without quotes; `<md5>` or `<md5 of md5s>-<parts>`. */
@@ -94,12 +109,20 @@ export interface Version {
   readonly dataKey: WrappedKey
   /** Plaintext bytes of one authenticated segment. */
   readonly segmentBytes: number
-  /** Absent: SSE-S3. */
-  readonly encryption?: ObjectEncryption
+}
+
+/** Says that a key has no object since then. */
+export interface DeleteMarker {
+  readonly versionId: string
+  readonly key: string
+  readonly modifiedMs: number
+  readonly ownerId: string
+  /** As in `Version`. */
+  readonly versioned?: true
 }
 
 /** A multipart upload in progress. */
-export interface Upload {
+export interface Upload extends VersionAttributes {
   readonly uploadId: string
   readonly key: string
   readonly startedMs: number
@@ -109,8 +132,6 @@ export interface Upload {
   readonly segmentBytes: number
   /** What the client announced at creation; undefined: none. */
   readonly checksum?: Pick<Checksum, 'algorithm' | 'type'>
-  /** Of all its parts and of the version that they become. Absent: SSE-S3. */
-  readonly encryption?: ObjectEncryption
 }
 
 export interface Part {
@@ -123,10 +144,28 @@ export interface Part {
   readonly checksum?: Checksum
 }
 
-/** Conditions on the current version of a key. ETags without quotes; `*`: any. */
+/** Conditions on the current version of a key, or on the version that is named. ETags without quotes; `*`: any. */
 export interface WriteConditions {
   readonly ifMatch?: string
-  readonly ifNoneMatch?: '*'
+  readonly ifNoneMatch?: string
+  /** Compared to the second, as HTTP dates are. */
+  readonly ifMatchModifiedMs?: number
+  readonly ifMatchBytes?: number
+}
+
+/** A change of what a version carries; `null` removes. */
+export type Amendment =
+  | { readonly kind: 'retention'; readonly retention: Retention | null }
+  | { readonly kind: 'legal-hold'; readonly on: boolean }
+  | { readonly kind: 'tags'; readonly tags: Tags | null }
+  | { readonly kind: 'acl'; readonly acl: Acl | null }
+
+/**
+ * What every command carries whose effect depends on the bucket's write rules: the revision that the gateway knows. A
+ * group that is behind refuses with WriteRulesBehind (details: bucketId, revision); it then wants set-write-rules.
+ */
+interface UnderRules {
+  readonly rulesRevision?: number
 }
 
 /** Replicated commands; each is applied by exactly one catalog group (the bucket ones by every group). */
@@ -137,26 +176,57 @@ export type CatalogCommand =
   | { readonly kind: 'close-bucket'; readonly bucketId: string; readonly attempt: number }
   /** The bucket's rules as the registry has them; applied when their revision is higher than what the group has. */
   | { readonly kind: 'set-write-rules'; readonly bucketId: string; readonly rules: WriteRules }
-  | {
+  | ({
       readonly kind: 'put-version'
       readonly bucketId: string
       readonly version: Version
       readonly blobs: readonly Blob[]
       readonly conditions: WriteConditions
-    }
-  | {
+    } & UnderRules)
+  /** Off: removes the object. Enabled: makes a delete marker current. Suspended: the null version gives way to one. */
+  | ({
       readonly kind: 'delete-object'
       readonly bucketId: string
       readonly key: string
       readonly nowMs: number
       readonly conditions: WriteConditions
+      /** Id of the delete marker, if it comes to one; required unless versioning is off. */
+      readonly markerId?: string
+      /** Owner of the marker. */
+      readonly ownerId?: string
       /**
        * Deletes only while this version is the current one (otherwise ConditionalConflict, details: versionId). With
        * it a delete that is repeated or delayed cannot destroy a version that was written later: read, then name it.
        */
       readonly versionId?: string
+    } & UnderRules)
+  /** Removes one version or marker for good; the next newest becomes current when it was. Refused with WormProtected. */
+  | {
+      readonly kind: 'delete-version'
+      readonly bucketId: string
+      readonly key: string
+      readonly versionId: string
+      readonly nowMs: number
+      readonly bypassGovernance?: true
+      readonly conditions: WriteConditions
     }
-  | { readonly kind: 'create-upload'; readonly bucketId: string; readonly upload: Upload }
+  /** Changes what a version carries. Refused with WormProtected, NoObjectLock, NoSuchVersion, IsDeleteMarker. */
+  | ({
+      readonly kind: 'amend-version'
+      readonly bucketId: string
+      readonly key: string
+      readonly versionId: string
+      readonly change: Amendment
+      readonly nowMs: number
+      readonly bypassGovernance?: true
+      readonly amendId: string
+      /**
+       * The `amendId` of the version as the gateway saw it; ConditionalConflict when it is another by now. So an
+       * amendment that is repeated or delayed undoes none that came later.
+       */
+      readonly afterAmendId?: string
+    } & UnderRules)
+  | ({ readonly kind: 'create-upload'; readonly bucketId: string; readonly upload: Upload } & UnderRules)
   | {
       readonly kind: 'put-part'
       readonly bucketId: string
@@ -166,7 +236,7 @@ export type CatalogCommand =
       /** Undefined exactly when the part is empty; its `blobId` is '' then. */
       readonly blob: Blob | undefined
     }
-  | {
+  | ({
       readonly kind: 'complete-upload'
       readonly bucketId: string
       readonly key: string
@@ -184,7 +254,7 @@ export type CatalogCommand =
       /** All parts but the last must have at least so many bytes (a limit of S3, passed in so that tests can lower it). */
       readonly partBytesMin: number
       readonly conditions: WriteConditions
-    }
+    } & UnderRules)
   | {
       readonly kind: 'abort-upload'
       readonly bucketId: string
@@ -217,13 +287,25 @@ export type CatalogCommand =
   /** Removes fences that are older than `catalogLimits.fenceMsMin` at `nowMs`; keeps the others. */
   | { readonly kind: 'forget-fences'; readonly ids: readonly string[]; readonly nowMs: number }
 
+export interface PutReply {
+  readonly versionId: string
+  readonly modifiedMs: number
+  /** Whether another version was current. */
+  readonly replaced: boolean
+  /** What the version was written under: Enabled: its id is for clients, Suspended: it is the null version. Absent: Off. */
+  readonly versioning?: VersioningState
+}
+
 /** Replies by command kind; errors travel as ClusterError codes in `{ error }`. */
 export interface CatalogReplies {
   'open-bucket': Record<string, never>
   'close-bucket': Record<string, never>
   'set-write-rules': Record<string, never>
-  'put-version': { versionId: string; modifiedMs: number; replaced: boolean }
-  'delete-object': { existed: boolean }
+  'put-version': PutReply
+  /** `marker`: what was made current; absent: versioning is off. */
+  'delete-object': { existed: boolean; marker?: { versionId: string; versioned?: true } }
+  'delete-version': { existed: boolean; wasMarker: boolean }
+  'amend-version': Record<string, never>
   'create-upload': Record<string, never>
   'put-part': { modifiedMs: number }
   'complete-upload': {
@@ -232,6 +314,7 @@ export interface CatalogReplies {
     bytes: number
     modifiedMs: number
     checksum?: Checksum
+    versioning?: VersioningState
   }
   'abort-upload': Record<string, never>
   'relocate-shard': Record<string, never>
@@ -247,6 +330,8 @@ export type CatalogQuery =
       readonly kind: 'find-object'
       readonly bucketId: string
       readonly key: string
+      /** An id, or `null` for the null version. Absent: the current version. */
+      readonly versionId?: string
       /** Which blobs to return with it: of the extents that overlap this plaintext range, or none. */
       readonly blobsFor:
         | { readonly firstByte: number; readonly lastByte: number }
@@ -261,6 +346,18 @@ export type CatalogQuery =
       readonly delimiter: string
       /** Exclusive lower bound: a key, or a common prefix that was already returned. */
       readonly after: string
+      readonly limit: number
+    }
+  /** All versions and markers: by key, newest first within one. */
+  | {
+      readonly kind: 'list-versions'
+      readonly bucketId: string
+      readonly prefix: string
+      readonly delimiter: string
+      /** Exclusive lower bound as in list-objects; with a version id it is that version of the key. */
+      readonly afterKey: string
+      /** `''`: all versions of `afterKey` are passed over. An id that the key does not have (any more): none of them. */
+      readonly afterVersionId: string
       readonly limit: number
     }
   | {
@@ -299,6 +396,11 @@ export interface ListedObject {
   readonly checksum?: Checksum
 }
 
+export type ListedVersion = { readonly isLatest: boolean; readonly versioned?: true } & (
+  | ({ readonly kind: 'version' } & ListedObject)
+  | ({ readonly kind: 'marker' } & DeleteMarker)
+)
+
 export interface ListedUpload {
   readonly key: string
   readonly uploadId: string
@@ -315,9 +417,18 @@ export interface Page<T> {
 }
 
 export interface CatalogAnswers {
-  /** `undefined` object: no such key in an existing bucket. A bucket that this group does not know: NoSuchBucket. */
-  'find-object': { version: Version | undefined; blobs: readonly Blob[] }
+  /**
+   * Neither `version` nor `marker`: no such key, or version of it, in an existing bucket. A bucket that this group does
+   * not know: NoSuchBucket. `versioning` absent: Off.
+   */
+  'find-object': {
+    version: Version | undefined
+    blobs: readonly Blob[]
+    marker?: DeleteMarker
+    versioning?: VersioningState
+  }
   'list-objects': Page<ListedObject>
+  'list-versions': Page<ListedVersion>
   'list-uploads': Page<ListedUpload>
   'list-parts': { upload: Upload; parts: readonly Part[]; truncated: boolean }
   'find-upload': { upload: Upload; parts: readonly Part[] }

@@ -8,13 +8,13 @@
  */
 import { ClusterError } from '../errors.ts'
 import { adoptBlob, isOwner, releaseBlob } from './catalog-blobs.ts'
-import { countInBucket, requireOpenBucket } from './catalog-buckets.ts'
+import { countInBucket, requireOpenBucket, requireRules } from './catalog-buckets.ts'
+import { currentOf } from './catalog-history.ts'
 import {
   type CompletedRow,
   catalogLimits,
   type FenceRow,
   type MetaRow,
-  type ObjectRow,
   type PartRow,
   type RingRow,
   rowKeys,
@@ -23,17 +23,22 @@ import {
 } from './catalog-rows.ts'
 import type { CatalogCommand, CatalogReplies, Extent, Part, Upload, Version } from './catalog-types.ts'
 import { installVersion, requireConditions } from './catalog-versions.ts'
+import { requireObjectLock } from './retention.ts'
 import type { RowChanges } from './row-changes.ts'
 
 type Command<K extends CatalogCommand['kind']> = Extract<CatalogCommand, { kind: K }>
 
-/** Begins an upload. Refuses: NoSuchBucket, StaleBucket, NoSuchUpload when it has ended already (a late repetition). */
+/**
+ * Begins an upload. Refuses: NoSuchBucket, StaleBucket, WriteRulesBehind, NoObjectLock, NoSuchUpload when it has ended
+ * already (a late repetition).
+ */
 export function createUpload(changes: RowChanges, command: Command<'create-upload'>): Record<string, never> {
   const { bucketId, upload } = command
-  requireOpenBucket(changes, bucketId)
+  const rules = requireRules(changes, command)
   const name = { bucketId, key: upload.key, uploadId: upload.uploadId }
   if (changes.has(rowKeys.fence(upload.uploadId))) throw noSuchUpload(name)
   if (changes.has(rowKeys.upload(name))) return {}
+  requireObjectLock(rules, upload)
   changes.put(rowKeys.upload(name), { upload } satisfies UploadRow)
   countInBucket(changes, bucketId, { uploads: 1 })
   return {}
@@ -64,25 +69,26 @@ export function putPart(changes: RowChanges, command: Command<'put-part'>): Cata
 /**
  * Makes the listed parts the current version and releases the others.
  *
- * @param parts all parts of the upload, by number
- * Refuses: NoSuchBucket, StaleBucket, NoSuchUpload, InvalidPartOrder, InvalidPart and PartTooSmall (details:
- * partNumber), PreconditionFailed, NoSuchObject.
+ * @param input.parts all parts of the upload, by number
+ * Refuses: NoSuchBucket, StaleBucket, WriteRulesBehind, NoSuchUpload, InvalidPartOrder, InvalidPart and PartTooSmall
+ * (details: partNumber), PreconditionFailed, NoSuchObject, WormProtected.
  */
 export function completeUpload(
   changes: RowChanges,
   command: Command<'complete-upload'>,
-  parts: readonly Part[],
+  input: { readonly parts: readonly Part[]; readonly leaderMs: number | undefined },
 ): CatalogReplies['complete-upload'] {
   const { bucketId, key, uploadId, nowMs } = command
+  const { parts, leaderMs } = input
   const completed = changes.get<CompletedRow>(rowKeys.completed(command))
   if (completed !== undefined) return completed.reply
-  requireOpenBucket(changes, bucketId)
+  const rules = requireRules(changes, command)
   const upload = requireUpload(changes, command)
   const chosen = chooseParts(command, parts)
-  requireConditions(changes.get<ObjectRow>(rowKeys.object(bucketId, key)), command.conditions)
+  requireConditions(currentOf(changes, { bucketId, key }, rules), command.conditions)
 
   const version = versionOf(command, upload, chosen)
-  const { modifiedMs } = installVersion(changes, bucketId, version)
+  const { modifiedMs, versioning } = installVersion(changes, { bucketId, version, rules, leaderMs })
   const kept = new Set(chosen.map((part) => part.blobId))
   for (const part of parts) {
     if (!kept.has(part.blobId)) releasePart(changes, part, nowMs)
@@ -90,7 +96,14 @@ export function completeUpload(
   }
   endUpload(changes, { bucketId, key, uploadId }, nowMs)
   const { versionId, etag, bytes, checksum } = version
-  const reply = { versionId, etag, bytes, modifiedMs, ...(checksum === undefined ? {} : { checksum }) }
+  const reply = {
+    versionId,
+    etag,
+    bytes,
+    modifiedMs,
+    ...(checksum === undefined ? {} : { checksum }),
+    ...(versioning === undefined ? {} : { versioning }),
+  }
   rememberCompleted(changes, command, reply)
   return reply
 }
@@ -152,6 +165,7 @@ function versionOf(command: Command<'complete-upload'>, upload: Upload, chosen: 
     etag,
     ...(checksum === undefined ? {} : { checksum }),
   }))
+  const { retention, legalHold, tags, acl, encryption } = upload
   return {
     versionId: command.versionId,
     key: command.key,
@@ -164,7 +178,11 @@ function versionOf(command: Command<'complete-upload'>, upload: Upload, chosen: 
     extents,
     dataKey: upload.dataKey,
     segmentBytes: upload.segmentBytes,
-    ...(upload.encryption === undefined ? {} : { encryption: upload.encryption }),
+    ...(retention === undefined ? {} : { retention }),
+    ...(legalHold === undefined ? {} : { legalHold }),
+    ...(tags === undefined ? {} : { tags }),
+    ...(acl === undefined ? {} : { acl }),
+    ...(encryption === undefined ? {} : { encryption }),
   }
 }
 

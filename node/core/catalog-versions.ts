@@ -1,154 +1,321 @@
 /**
- * The current version of a key: written, replaced, deleted, under conditions.
+ * Versions of a key: written, deleted, amended, under conditions and the bucket's write rules.
  *
- * Invariants: replacing or deleting a version releases every blob of it in the same command; `modifiedMs` rises with
- * every version of a key; a command that is repeated is answered like the first time and changes nothing, also when
- * the version that it wrote has been replaced since.
+ * Invariants: the group's rules decide what a write does to what was there; a command that is repeated is answered like
+ * the first time and changes nothing, also when what it wrote has been replaced since. How versions of a key lie and
+ * move is in catalog-history.ts, Object Lock in retention.ts.
  *
  * Conditions as S3 has them: RFC 9110 section 13.1, and AWS's 404 for If-Match on a key that does not exist.
  */
 import { ClusterError } from '../errors.ts'
-import { adoptBlob, releaseBlob } from './catalog-blobs.ts'
-import { countInBucket, requireOpenBucket } from './catalog-buckets.ts'
-import { catalogLimits, type ExtentsRow, type FenceRow, type ObjectRow, rowKeys } from './catalog-rows.ts'
-import type { CatalogCommand, CatalogReplies, Extent, Version, WriteConditions } from './catalog-types.ts'
-import { invariant } from './invariant.ts'
+import type { VersioningState, WriteRules } from './bucket-configuration.ts'
+import { adoptBlob } from './catalog-blobs.ts'
+import { requireOpenBucket, requireRules, rulesOf } from './catalog-buckets.ts'
+import {
+  currentOf,
+  currentVersion,
+  endCurrent,
+  endNoncurrent,
+  entryOf,
+  findEntry,
+  install,
+  isMarker,
+  rewriteVersion,
+  writtenBefore,
+} from './catalog-history.ts'
+import {
+  catalogLimits,
+  type EndedVersion,
+  type ExtentsRow,
+  type HistoryRow,
+  rowKeys,
+} from './catalog-rows.ts'
+import type { CatalogCommand, CatalogReplies, PutReply, Version, WriteConditions } from './catalog-types.ts'
+import {
+  type CommandTime,
+  defaultRetention,
+  noObjectLock,
+  type RemovalRight,
+  requireObjectLock,
+  requireRetentionChange,
+} from './retention.ts'
 import type { RowChanges } from './row-changes.ts'
-import { decodeRow } from './row-codec.ts'
-import type { RowReader } from './rows.ts'
+import type { Row } from './rows.ts'
 
 type Command<K extends CatalogCommand['kind']> = Extract<CatalogCommand, { kind: K }>
 
 /**
  * Makes a version the current one.
- * Refuses: NoSuchBucket, StaleBucket, PreconditionFailed, NoSuchObject, VersionAbandoned.
+ * Refuses: NoSuchBucket, StaleBucket, WriteRulesBehind, NoObjectLock, PreconditionFailed, NoSuchObject,
+ * VersionAbandoned, WormProtected.
  */
 export function putVersion(
   changes: RowChanges,
   command: Command<'put-version'>,
+  leaderMs: number | undefined,
 ): CatalogReplies['put-version'] {
   const { bucketId, version, blobs, conditions } = command
-  const before = answeredBefore(changes, bucketId, version)
-  if (before !== undefined) return before
-  requireOpenBucket(changes, bucketId)
-  const current = changes.get<ObjectRow>(rowKeys.object(bucketId, version.key))
-  requireConditions(current, conditions)
-  for (const blob of blobs) adoptBlob(changes, blob, { bucketId, key: version.key })
-  return installVersion(changes, bucketId, version)
+  const { versionId, key } = version
+  const firstBlobId = version.extents.find((extent) => extent.blobId !== '')?.blobId
+  const known = rulesOf(changes, bucketId)
+  const before = writtenBefore(changes, { bucketId, key }, { versionId, firstBlobId, rules: known })
+  if (before !== undefined) return putReply(before, known)
+  const rules = requireRules(changes, command)
+  requireConditions(currentOf(changes, { bucketId, key }, rules), conditions)
+  for (const blob of blobs) adoptBlob(changes, blob, { bucketId, key })
+  return installVersion(changes, { bucketId, version, rules, leaderMs })
 }
 
 /**
- * Deletes the current version; `existed: false` when there is none.
- * Refuses: NoSuchBucket, StaleBucket, PreconditionFailed, NoSuchObject (If-Match on a missing key), and
- * ConditionalConflict when another version than the one named is current (details: versionId).
+ * Deletes the object as the bucket's rules want it: removes it, or makes a delete marker current.
+ * Refuses: NoSuchBucket, StaleBucket, WriteRulesBehind, PreconditionFailed, WormProtected, NoSuchObject (a condition
+ * on a key without object; details: deleteMarker), and ConditionalConflict when another version than the one named is
+ * current (details: versionId).
  */
 export function deleteObject(
   changes: RowChanges,
   command: Command<'delete-object'>,
+  leaderMs: number | undefined,
 ): CatalogReplies['delete-object'] {
-  const { bucketId, key, conditions, nowMs } = command
-  requireOpenBucket(changes, bucketId)
-  const rowKey = rowKeys.object(bucketId, key)
-  const current = changes.get<ObjectRow>(rowKey)
-  if (
-    current !== undefined &&
-    command.versionId !== undefined &&
-    current.version.versionId !== command.versionId
-  ) {
+  const { bucketId, key, conditions, nowMs, markerId } = command
+  const name = { bucketId, key }
+  const known = rulesOf(changes, bucketId)
+  if (markerId !== undefined && known.versioning !== 'Off') {
+    const before = writtenBefore(changes, name, { versionId: markerId, firstBlobId: undefined, rules: known })
+    if (before !== undefined) return markerReply(before)
+  }
+  const rules = requireRules(changes, command)
+  const current = currentOf(changes, name, rules)
+  const version = currentVersion(current)?.version
+  if (version !== undefined && command.versionId !== undefined && version.versionId !== command.versionId) {
     throw new ClusterError('ConditionalConflict', 'another version is current', {
-      details: { versionId: current.version.versionId },
+      details: { versionId: version.versionId },
     })
   }
   requireConditions(current, conditions)
-  if (current === undefined) return { existed: false }
-  endVersion(changes, current, nowMs)
-  changes.delete(rowKey)
-  countInBucket(changes, bucketId, { objects: -1 })
-  return { existed: true }
+  if (version === undefined && command.versionId !== undefined) return { existed: false }
+  const right = withoutBypass({ commandMs: nowMs, leaderMs })
+  if (rules.versioning === 'Off') {
+    if (current === undefined) return { existed: false }
+    endCurrent(changes, name, { row: current, newest: undefined, sinceMs: nowMs, right })
+    return { existed: true }
+  }
+  if (markerId === undefined) throw new ClusterError('BadMessage', 'a delete marker needs an id')
+  const versioned = versionedUnder(rules)
+  const entry = (at: { modifiedMs: number; replaced: boolean }): HistoryRow => ({
+    marker: {
+      versionId: markerId,
+      key,
+      modifiedMs: at.modifiedMs,
+      ownerId: command.ownerId ?? '',
+      ...versioned,
+    },
+    replaced: at.replaced,
+  })
+  const { replaced } = install(changes, name, { rules, modifiedMs: nowMs, right, entry })
+  return markerReply({ versionId: markerId, replaced, ...versioned })
 }
 
 /**
- * Writes the object row of a version whose blobs have been adopted, and ends the version it replaces.
- * The caller has checked bucket and conditions.
+ * Removes a version or marker for good. `newest`: the first row of the key's history.
+ * Refuses: NoSuchBucket, StaleBucket, PreconditionFailed, WormProtected.
+ */
+export function deleteVersion(
+  changes: RowChanges,
+  command: Command<'delete-version'>,
+  input: { readonly leaderMs: number | undefined; readonly newest: Row | undefined },
+): CatalogReplies['delete-version'] {
+  const { bucketId, key, versionId, nowMs } = command
+  const name = { bucketId, key }
+  requireOpenBucket(changes, bucketId)
+  const found = findEntry(changes, name, { versionId, rules: rulesOf(changes, bucketId) })
+  if (found === undefined) return { existed: false, wasMarker: false }
+  const { row } = found
+  requireHeld(row, command.conditions)
+  const end = { row, sinceMs: nowMs, right: rightOf(command, input.leaderMs) }
+  if (found.current) endCurrent(changes, name, { ...end, newest: input.newest })
+  else endNoncurrent(changes, name, end)
+  return { existed: true, wasMarker: isMarker(row) }
+}
+
+/**
+ * Changes what a version carries. Repeating it is answered like the first time while no other amendment came after it.
+ * Refuses: NoSuchBucket, StaleBucket, WriteRulesBehind, NoSuchVersion, IsDeleteMarker, NoObjectLock, WormProtected,
+ * ConditionalConflict (the version has been amended by somebody else).
+ */
+export function amendVersion(
+  changes: RowChanges,
+  command: Command<'amend-version'>,
+  leaderMs: number | undefined,
+): CatalogReplies['amend-version'] {
+  const { bucketId, key, versionId, change } = command
+  const name = { bucketId, key }
+  const rules = requireRules(changes, command)
+  const found = findEntry(changes, name, { versionId, rules })
+  if (found === undefined) {
+    throw new ClusterError('NoSuchVersion', 'the key has no such version', { details: { versionId } })
+  }
+  const { row, current } = found
+  if (isMarker(row)) throw new ClusterError('IsDeleteMarker', 'a delete marker carries nothing')
+  const { version } = row
+  if (version.amendId === command.amendId) return {}
+  if (version.amendId !== command.afterAmendId) {
+    throw new ClusterError('ConditionalConflict', 'the version was amended meanwhile', {
+      details: { amendId: version.amendId },
+    })
+  }
+  const locks = change.kind === 'retention' || change.kind === 'legal-hold'
+  if (locks && rules.objectLock === undefined) throw noObjectLock()
+  if (change.kind === 'retention')
+    requireRetentionChange(version, change.retention, rightOf(command, leaderMs))
+  const amended = { ...amend(version, change), amendId: command.amendId }
+  rewriteVersion(changes, name, { row: { ...row, version: amended }, current })
+  return {}
+}
+
+/**
+ * Writes the object row of a version whose blobs have been adopted, under the rules that are in force.
+ * The caller has checked bucket and conditions. Refuses: NoObjectLock, WormProtected, VersionAbandoned.
  */
 export function installVersion(
   changes: RowChanges,
-  bucketId: string,
-  version: Version,
-): CatalogReplies['put-version'] {
-  const rowKey = rowKeys.object(bucketId, version.key)
-  const current = changes.get<ObjectRow>(rowKey)
-  const modifiedMs = Math.max(version.modifiedMs, (current?.version.modifiedMs ?? -1) + 1)
-  const replaced = current !== undefined
-  if (replaced) endVersion(changes, current, modifiedMs)
-  else countInBucket(changes, bucketId, { objects: 1 })
-  const extentsApart = version.extents.length > catalogLimits.extentsInRowMax
-  if (extentsApart) {
-    if (changes.has(rowKeys.extents(version.versionId))) {
-      throw new ClusterError('VersionAbandoned', 'a version id is given once', {
-        details: { versionId: version.versionId },
-      })
-    }
-    changes.put(rowKeys.extents(version.versionId), { extents: version.extents } satisfies ExtentsRow)
-  }
-  const stored = { ...version, modifiedMs, ...(extentsApart ? { extents: [] } : {}) }
-  changes.put(rowKey, { version: stored, extentsApart, replaced } satisfies ObjectRow)
-  return { versionId: version.versionId, modifiedMs, replaced }
-}
-
-/** Throws PreconditionFailed, or NoSuchObject for If-Match on a key without version. ETags compare as opaque text. */
-export function requireConditions(current: ObjectRow | undefined, conditions: WriteConditions): void {
-  const { ifMatch, ifNoneMatch } = conditions
-  if (ifMatch !== undefined && current === undefined) {
-    throw new ClusterError('NoSuchObject', 'If-Match names a version and the key has none')
-  }
-  const etag = current?.version.etag
-  const mismatch = ifMatch !== undefined && ifMatch !== '*' && ifMatch !== etag
-  if (mismatch || (ifNoneMatch !== undefined && current !== undefined)) {
-    const condition = mismatch ? 'If-Match' : 'If-None-Match'
-    throw new ClusterError('PreconditionFailed', `${condition} does not hold`, { details: { condition } })
-  }
-}
-
-/** The version of an object row with its extents, wherever they lie. */
-export function wholeVersion(rows: RowReader, row: ObjectRow): Version {
-  if (!row.extentsApart) return row.version
-  const bytes = rows.get(rowKeys.extents(row.version.versionId))
-  invariant(bytes !== undefined, `version ${row.version.versionId} has its extents row`)
-  return { ...row.version, extents: decodeRow<ExtentsRow>(bytes).extents }
-}
-
-/** Releases all that a version has. Its first fence remembers the answer that its put-version got. */
-function endVersion(changes: RowChanges, row: ObjectRow, nowMs: number): void {
-  const { versionId, modifiedMs } = row.version
-  const sinceMs = Math.max(nowMs, modifiedMs)
-  const ended = { versionId, modifiedMs, replaced: row.replaced }
-  let extents: readonly Extent[] = row.version.extents
-  if (row.extentsApart) {
-    const apart = changes.get<ExtentsRow>(rowKeys.extents(versionId))
-    invariant(apart !== undefined, `version ${versionId} has its extents row`)
-    extents = apart.extents
-    changes.delete(rowKeys.extents(versionId))
-  }
-  const stored = extents.filter((extent) => extent.blobId !== '')
-  if (stored.length === 0) changes.put(rowKeys.fence(versionId), { sinceMs, ended } satisfies FenceRow)
-  stored.forEach(({ blobId }, at) => {
-    releaseBlob(changes, blobId, at === 0 ? { sinceMs, ended } : { sinceMs })
-  })
-}
-
-/** The answer that this very put-version got, if it was applied before: its version is current, or it has ended. */
-function answeredBefore(
-  changes: RowChanges,
-  bucketId: string,
-  version: Version,
-): CatalogReplies['put-version'] | undefined {
+  write: {
+    readonly bucketId: string
+    readonly version: Version
+    readonly rules: WriteRules
+    readonly leaderMs: number | undefined
+  },
+): PutReply {
+  const { bucketId, version, rules, leaderMs } = write
   const { versionId, key, extents } = version
-  const current = changes.get<ObjectRow>(rowKeys.object(bucketId, key))
-  if (current?.version.versionId === versionId) {
-    return { versionId, modifiedMs: current.version.modifiedMs, replaced: current.replaced }
+  requireObjectLock(rules, version)
+  const time: CommandTime = { commandMs: version.modifiedMs, leaderMs }
+  const retention = version.retention ?? defaultRetention(rules, time)
+  const extentsApart = extents.length > catalogLimits.extentsInRowMax
+  if (extentsApart) {
+    if (changes.has(rowKeys.extents(versionId))) {
+      throw new ClusterError('VersionAbandoned', 'a version id is given once', { details: { versionId } })
+    }
+    changes.put(rowKeys.extents(versionId), { extents } satisfies ExtentsRow)
   }
-  const stored = extents.find((extent) => extent.blobId !== '')
-  const fence = changes.get<FenceRow>(rowKeys.fence(stored?.blobId ?? versionId))
-  return fence?.ended?.versionId === versionId ? fence.ended : undefined
+  const { versioned: _, amendId: __, ...given } = version
+  const stored = {
+    ...given,
+    ...(extentsApart ? { extents: [] } : {}),
+    ...(retention === undefined ? {} : { retention }),
+    ...versionedUnder(rules),
+  }
+  const row = install(
+    changes,
+    { bucketId, key },
+    {
+      rules,
+      modifiedMs: version.modifiedMs,
+      right: withoutBypass(time),
+      entry: ({ modifiedMs, replaced }) => ({ version: { ...stored, modifiedMs }, extentsApart, replaced }),
+    },
+  )
+  return putReply(
+    { versionId, modifiedMs: entryOf(row).modifiedMs, replaced: row.replaced, ...versionedUnder(rules) },
+    rules,
+  )
+}
+
+/**
+ * Throws PreconditionFailed, or NoSuchObject for a condition on an object where the key has none (details:
+ * deleteMarker, when it has a delete marker instead). ETags compare as opaque text.
+ */
+export function requireConditions(current: HistoryRow | undefined, conditions: WriteConditions): void {
+  const version = currentVersion(current)?.version
+  const { ifMatch, ifNoneMatch, ifMatchBytes, ifMatchModifiedMs } = conditions
+  const wantsObject = (ifMatch ?? ifMatchBytes ?? ifMatchModifiedMs) !== undefined
+  if (wantsObject && version === undefined) {
+    throw new ClusterError('NoSuchObject', 'a condition names an object and the key has none', {
+      details: current === undefined ? {} : { deleteMarker: true },
+    })
+  }
+  if (version === undefined) return
+  const condition = failedCondition(version, conditions)
+  const exists = ifNoneMatch === '*' || (ifNoneMatch !== undefined && ifNoneMatch === version.etag)
+  if (condition !== undefined || exists) throw preconditionFailed(condition ?? 'If-None-Match')
+}
+
+/** Throws PreconditionFailed when conditions do not hold for the version or marker that is named. */
+function requireHeld(row: HistoryRow, conditions: WriteConditions): void {
+  const { ifMatch, ifMatchBytes, ifMatchModifiedMs } = conditions
+  if (!isMarker(row)) {
+    const condition = failedCondition(row.version, conditions)
+    if (condition !== undefined) throw preconditionFailed(condition)
+  } else if (
+    (ifMatch !== undefined && ifMatch !== '*') ||
+    (ifMatchBytes ?? ifMatchModifiedMs) !== undefined
+  ) {
+    throw preconditionFailed('If-Match')
+  }
+}
+
+/** The first of the conditions that want a certain version and do not get it. */
+function failedCondition(version: Version, conditions: WriteConditions): string | undefined {
+  const { ifMatch, ifMatchBytes, ifMatchModifiedMs } = conditions
+  if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== version.etag) return 'If-Match'
+  if (ifMatchBytes !== undefined && ifMatchBytes !== version.bytes) return 'x-amz-if-match-size'
+  const seconds = (ms: number) => Math.floor(ms / 1000)
+  if (ifMatchModifiedMs !== undefined && seconds(ifMatchModifiedMs) !== seconds(version.modifiedMs))
+    return 'x-amz-if-match-last-modified-time'
+  return undefined
+}
+
+function preconditionFailed(condition: string): ClusterError {
+  return new ClusterError('PreconditionFailed', `${condition} does not hold`, { details: { condition } })
+}
+
+function amend(version: Version, change: Command<'amend-version'>['change']): Version {
+  switch (change.kind) {
+    case 'retention': {
+      const { retention: _, ...rest } = version
+      return change.retention === null ? rest : { ...rest, retention: change.retention }
+    }
+    case 'legal-hold': {
+      const { legalHold: _, ...rest } = version
+      return change.on ? { ...rest, legalHold: true } : rest
+    }
+    case 'tags': {
+      const { tags: _, ...rest } = version
+      return change.tags === null ? rest : { ...rest, tags: change.tags }
+    }
+    case 'acl': {
+      const { acl: _, ...rest } = version
+      return change.acl === null ? rest : { ...rest, acl: change.acl }
+    }
+  }
+}
+
+/** Nobody may bypass a retention by writing over it. */
+function withoutBypass(time: CommandTime): RemovalRight {
+  return { time, bypassGovernance: false }
+}
+
+function rightOf(
+  command: { readonly nowMs: number; readonly bypassGovernance?: true },
+  leaderMs: number | undefined,
+): RemovalRight {
+  const time = { commandMs: command.nowMs, leaderMs }
+  return { time, bypassGovernance: command.bypassGovernance === true }
+}
+
+function versionedUnder({ versioning }: WriteRules): { versioned?: true } {
+  return versioning === 'Enabled' ? { versioned: true } : {}
+}
+
+/** What a version was written under can be told from it, and from whether versioning was ever on. */
+function putReply(wrote: EndedVersion, rules: WriteRules): PutReply {
+  const { versionId, modifiedMs, replaced, versioned } = wrote
+  const versioning: VersioningState =
+    versioned === true ? 'Enabled' : rules.versioning === 'Off' ? 'Off' : 'Suspended'
+  return { versionId, modifiedMs, replaced, ...(versioning === 'Off' ? {} : { versioning }) }
+}
+
+function markerReply(wrote: Omit<EndedVersion, 'modifiedMs'>): CatalogReplies['delete-object'] {
+  const { versionId, versioned } = wrote
+  return { existed: wrote.replaced, marker: { versionId, ...(versioned === true ? { versioned } : {}) } }
 }

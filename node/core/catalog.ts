@@ -10,10 +10,10 @@ import { prefixEnd } from './byte-order.ts'
 import { abandonBlobs, forgetFences, forgetGarbage, relocateShard } from './catalog-blobs.ts'
 import { closeBucket, openBucket, setBucketRules } from './catalog-buckets.ts'
 import { wrongWithCommand } from './catalog-check.ts'
-import { type PartRow, rowKeys, type UploadName } from './catalog-rows.ts'
+import { type KeyName, type PartRow, rowKeys, type UploadName } from './catalog-rows.ts'
 import type { CatalogCommand, CatalogReplies, Part } from './catalog-types.ts'
 import { abortUpload, completeUpload, createUpload, putPart } from './catalog-uploads.ts'
-import { deleteObject, putVersion } from './catalog-versions.ts'
+import { amendVersion, deleteObject, deleteVersion, putVersion } from './catalog-versions.ts'
 import { invariant } from './invariant.ts'
 import { RowChanges } from './row-changes.ts'
 import { decodeRow } from './row-codec.ts'
@@ -24,11 +24,15 @@ import { type ApplyInput, type ApplyOutput, errorReply, type StateMachine } from
 /** The state machine; it has no state of its own, all is in the rows. */
 export const catalog: StateMachine = { scansOf, apply }
 
-/** The parts of an upload that is completed or aborted. */
+/** The parts of an upload that is completed or aborted; what becomes current when the current version is removed. */
 function scansOf(command: unknown): readonly RowRange[] {
   const kind = kindOf(command)
-  if (kind !== 'complete-upload' && kind !== 'abort-upload') return []
+  if (kind !== 'complete-upload' && kind !== 'abort-upload' && kind !== 'delete-version') return []
   if (wrongWithCommand(command) !== undefined) return []
+  if (kind === 'delete-version') {
+    const history = rowKeys.historyOf(command as KeyName)
+    return [{ gte: history, lt: prefixEnd(history), limit: 1 }]
+  }
   const prefix = rowKeys.partsOf(command as UploadName)
   return [{ gte: prefix, lt: prefixEnd(prefix) }]
 }
@@ -40,7 +44,7 @@ function apply(input: ApplyInput): ApplyOutput {
   }
   const changes = new RowChanges(input.rows)
   try {
-    const reply = run(changes, input.command as CatalogCommand, input.scanned)
+    const reply = run(changes, input.command as CatalogCommand, input)
     return { reply, mutations: changes.mutations() }
   } catch (error) {
     if (!(error instanceof ClusterError)) throw error
@@ -51,7 +55,7 @@ function apply(input: ApplyInput): ApplyOutput {
 function run(
   changes: RowChanges,
   command: CatalogCommand,
-  scanned: ApplyInput['scanned'],
+  { scanned, leaderMs }: Pick<ApplyInput, 'scanned' | 'leaderMs'>,
 ): CatalogReplies[CatalogCommand['kind']] {
   switch (command.kind) {
     case 'open-bucket':
@@ -61,15 +65,19 @@ function run(
     case 'set-write-rules':
       return setBucketRules(changes, command)
     case 'put-version':
-      return putVersion(changes, command)
+      return putVersion(changes, command, leaderMs)
     case 'delete-object':
-      return deleteObject(changes, command)
+      return deleteObject(changes, command, leaderMs)
+    case 'delete-version':
+      return deleteVersion(changes, command, { leaderMs, newest: scanned[0]?.[0] })
+    case 'amend-version':
+      return amendVersion(changes, command, leaderMs)
     case 'create-upload':
       return createUpload(changes, command)
     case 'put-part':
       return putPart(changes, command)
     case 'complete-upload':
-      return completeUpload(changes, command, partsIn(scanned))
+      return completeUpload(changes, command, { parts: partsIn(scanned), leaderMs })
     case 'abort-upload':
       return abortUpload(changes, command, partsIn(scanned))
     case 'relocate-shard':

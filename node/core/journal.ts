@@ -6,8 +6,14 @@
  * was destroyed elsewhere must not live on here. Bytes of blocks are in journal-block.ts; sealing, trees and
  * signatures are in node/io/ledger*.ts.
  */
-
-import type { Blob, CatalogCommand, Checksum } from './catalog-types.ts'
+import type {
+  Amendment,
+  Blob,
+  CatalogCommand,
+  Checksum,
+  VersionAttributes,
+  WriteConditions,
+} from './catalog-types.ts'
 import { accessFields } from './journal-access.ts'
 import type { RegistryCommand } from './registry-types.ts'
 
@@ -32,6 +38,8 @@ export interface CommittedEntry {
   readonly requestId?: string
   /** The process that proposed it, as the transport authenticated it. */
   readonly actor?: string
+  /** Wall clock of the leader that took it, ms. */
+  readonly leaderMs?: number
   readonly command?: CatalogCommand | RegistryCommand
   readonly members?: readonly { readonly nodeId: string; readonly learner: boolean }[]
 }
@@ -46,6 +54,7 @@ export interface JournalEvent {
   readonly kind: string
   readonly requestId?: string
   readonly actor?: string
+  readonly leaderMs?: number
   readonly [field: string]: unknown
 }
 
@@ -67,6 +76,7 @@ export function journalEvent(entry: CommittedEntry, sha256: Sha256): JournalEven
     kind: entry.kind === 'command' ? (entry.command?.kind ?? 'unknown') : entry.kind,
     ...(entry.requestId === undefined ? {} : { requestId: entry.requestId }),
     ...(entry.actor === undefined ? {} : { actor: entry.actor }),
+    ...(entry.leaderMs === undefined ? {} : { leaderMs: entry.leaderMs }),
   }
   if (entry.kind === 'members') {
     const members = (entry.members ?? []).map(({ nodeId, learner }) => ({ nodeId, learner }))
@@ -97,6 +107,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
         metadataSha256: sha256(encoder.encode(canonicalJson(version.metadata))),
         blobs: command.blobs.map((blob) => blobFields(blob, sha256)),
         ...conditionsField(command.conditions),
+        ...attributeFields(version, sha256),
       }
     }
     case 'delete-object':
@@ -106,6 +117,28 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
         ...(command.versionId === undefined ? {} : { versionId: command.versionId }),
         timeMs: command.nowMs,
         ...conditionsField(command.conditions),
+        ...(command.markerId === undefined ? {} : { markerId: command.markerId }),
+        ...(command.ownerId === undefined ? {} : { ownerId: command.ownerId }),
+      }
+    case 'delete-version':
+      return {
+        bucketId: command.bucketId,
+        key: command.key,
+        versionId: command.versionId,
+        timeMs: command.nowMs,
+        ...bypassField(command),
+        ...conditionsField(command.conditions),
+      }
+    case 'amend-version':
+      return {
+        bucketId: command.bucketId,
+        key: command.key,
+        versionId: command.versionId,
+        timeMs: command.nowMs,
+        ...bypassField(command),
+        amendId: command.amendId,
+        ...(command.afterAmendId === undefined ? {} : { afterAmendId: command.afterAmendId }),
+        ...amendmentFields(command.change, sha256),
       }
     case 'create-upload':
       return {
@@ -115,6 +148,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
         ownerId: command.upload.ownerId,
         timeMs: command.upload.startedMs,
         metadataSha256: sha256(encoder.encode(canonicalJson(command.upload.metadata))),
+        ...attributeFields(command.upload, sha256),
       }
     case 'put-part':
       return {
@@ -217,14 +251,49 @@ function checksumField(checksum: Checksum | undefined): Record<string, unknown> 
   return { checksum: `${checksum.algorithm}/${checksum.type}/${checksum.value}` }
 }
 
-function conditionsField(conditions: {
-  readonly ifMatch?: string
-  readonly ifNoneMatch?: '*'
-}): Record<string, unknown> {
+function conditionsField(conditions: WriteConditions): Record<string, unknown> {
+  const { ifMatch, ifNoneMatch, ifMatchModifiedMs, ifMatchBytes } = conditions
   return {
-    ...(conditions.ifMatch === undefined ? {} : { ifMatch: conditions.ifMatch }),
-    ...(conditions.ifNoneMatch === undefined ? {} : { ifNoneMatch: conditions.ifNoneMatch }),
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch }),
+    ...(ifMatchModifiedMs === undefined ? {} : { ifMatchModifiedMs }),
+    ...(ifMatchBytes === undefined ? {} : { ifMatchBytes }),
   }
+}
+
+/** Tags are the users' words, as metadata is; who may do what with a version is part of its record. */
+function attributeFields(attributes: VersionAttributes, sha256: Sha256): Record<string, unknown> {
+  const { retention, legalHold, tags, acl, encryption } = attributes
+  return {
+    ...(retention === undefined ? {} : { retention: sortedJson(retention) }),
+    ...(legalHold === undefined ? {} : { legalHold }),
+    ...(tags === undefined ? {} : { tagsSha256: sha256(encoder.encode(canonicalJson(tags))) }),
+    ...(acl === undefined ? {} : { acl: sortedJson(acl) }),
+    ...(encryption?.kind === 'kms' ? { kmsKeyId: encryption.keyId } : {}),
+    ...(encryption?.kind === 'customer' ? { customerKey: true } : {}),
+  }
+}
+
+function amendmentFields(change: Amendment, sha256: Sha256): Record<string, unknown> {
+  switch (change.kind) {
+    case 'retention':
+      return { change: change.kind, retention: sortedJson(change.retention) }
+    case 'legal-hold':
+      return { change: change.kind, on: change.on }
+    case 'tags': {
+      const { tags } = change
+      return {
+        change: change.kind,
+        tagsSha256: tags === null ? null : sha256(encoder.encode(canonicalJson(tags))),
+      }
+    }
+    case 'acl':
+      return { change: change.kind, acl: sortedJson(change.acl) }
+  }
+}
+
+function bypassField({ bypassGovernance }: { readonly bypassGovernance?: true }): Record<string, unknown> {
+  return bypassGovernance === undefined ? {} : { bypassGovernance }
 }
 
 /** JSON with the members of every object in code-unit order: maps arrive in any order from the wire. */

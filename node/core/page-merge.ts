@@ -18,9 +18,11 @@ export interface MergedPage<T> extends Page<T> {
 interface Listed {
   readonly key: string
   readonly uploadId?: string
+  readonly versionId?: string
+  readonly modifiedMs?: number
 }
 
-type Entry<T> = { readonly key: string; readonly uploadId: string } & LastEntry<T>
+type Entry<T> = { readonly key: string; readonly listed: Listed | undefined } & LastEntry<T>
 
 /**
  * One page of at most `limit` entries (items and common prefixes together) from pages that were all asked with the
@@ -52,17 +54,26 @@ export function mergePages<T extends Listed>(pages: readonly Page<T>[], limit: n
 }
 
 function entriesOf<T extends Listed>(page: Page<T>): Entry<T>[] {
-  const items = page.items.map((item) => ({ key: item.key, uploadId: item.uploadId ?? '', item }))
+  const items = page.items.map((item) => ({ key: item.key, listed: item, item }))
   const prefixes = page.commonPrefixes.map((commonPrefix) => ({
     key: commonPrefix,
-    uploadId: '',
+    listed: undefined,
     commonPrefix,
   }))
   return [...items, ...prefixes].sort(compareEntries)
 }
 
 function compareEntries(a: Entry<unknown>, b: Entry<unknown>): number {
-  return compareBytes(a.key, b.key) || compareBytes(a.uploadId, b.uploadId)
+  return compareBytes(a.key, b.key) || compareWithinKey(a.listed, b.listed)
+}
+
+/** Uploads by their ids, versions newest first. */
+function compareWithinKey(a: Listed | undefined, b: Listed | undefined): number {
+  return (
+    compareBytes(a?.uploadId ?? '', b?.uploadId ?? '') ||
+    (b?.modifiedMs ?? 0) - (a?.modifiedMs ?? 0) ||
+    compareBytes(a?.versionId ?? '', b?.versionId ?? '')
+  )
 }
 
 function earlier<T>(a: Entry<T> | undefined, b: Entry<T> | undefined): Entry<T> | undefined {

@@ -4,7 +4,22 @@
 import { decodeRow, encodeRow } from './row-codec.ts'
 import type { RowMutation, RowReader } from './rows.ts'
 
-export class RowChanges {
+/** Rows with their values decoded. The caller names the type that belongs to the key. */
+export interface DecodedRows {
+  get<T extends object>(key: string): T | undefined
+}
+
+/** Rows as they are, for queries. */
+export function decodedRows(rows: RowReader): DecodedRows {
+  return {
+    get: <T extends object>(key: string) => {
+      const bytes = rows.get(key)
+      return bytes === undefined ? undefined : decodeRow<T>(bytes)
+    },
+  }
+}
+
+export class RowChanges implements DecodedRows {
   private readonly rows: RowReader
   private readonly changed = new Map<string, object | undefined>()
 

@@ -18,6 +18,11 @@ export interface ApplyInput {
   readonly index: number
   readonly term: number
   readonly command: unknown
+  /**
+   * Wall clock of the leader that took the command into its log, ms; part of the entry, so the same on every replica.
+   * Undefined: an entry from before leaders stamped them.
+   */
+  readonly leaderMs: number | undefined
   readonly rows: RowReader
   /** The rows of each range that `scansOf(command)` named, in that order; empty without `scansOf`. */
   readonly scanned: readonly (readonly Row[])[]

@@ -96,7 +96,7 @@ export class Applier {
     if (entry.kind === 'members') this.#mutations.push(this.#storage.membersRow(entry.members))
     if (entry.kind !== 'command') return undefined
     const { index, term } = entry
-    const { requestId, command } = decodeCommand(entry.data)
+    const { requestId, leaderMs, command } = decodeCommand(entry.data)
     const answered = this.#requests.find(requestId, index)
     if (answered !== undefined) {
       const reply = decodeReply(this.#pendingOr('q/', answered))
@@ -108,7 +108,8 @@ export class Applier {
       if (scans !== undefined && scans.length > 0) return scans
     }
     const rows = this.#rows
-    const { reply, mutations } = this.#machine.apply({ index, term, command, rows, scanned: scanned ?? [] })
+    const input = { index, term, command, leaderMs, rows, scanned: scanned ?? [] }
+    const { reply, mutations } = this.#machine.apply(input)
     for (const { key, value } of mutations) this.#put('r/', key, value)
     const remembered = this.#requests.remember(index, requestId, reply)
     this.#put('q/', remembered.key, remembered.value)

@@ -22,6 +22,8 @@ export interface Command {
   readonly requestId: string
   /** The process that proposed it, as the transport authenticated it; for the journal. */
   readonly actor: string | undefined
+  /** Wall clock of the leader that took it, ms; undefined: from before leaders stamped commands. */
+  readonly leaderMs: number | undefined
   readonly command: unknown
 }
 
@@ -51,15 +53,23 @@ export function decodeValue(bytes: Uint8Array): unknown {
   }
 }
 
-export function encodeCommand({ requestId, actor, command }: Command): Uint8Array {
-  return encodeValue(
-    actor === undefined ? { q: requestId, c: command } : { q: requestId, a: actor, c: command },
-  )
+export function encodeCommand({ requestId, actor, leaderMs, command }: Command): Uint8Array {
+  return encodeValue({
+    q: requestId,
+    ...(actor === undefined ? {} : { a: actor }),
+    ...(leaderMs === undefined ? {} : { t: leaderMs }),
+    c: command,
+  })
 }
 
 export function decodeCommand(bytes: Uint8Array): Command {
-  const { q, a, c } = asMap(decodeValue(bytes))
-  return { requestId: asString(q), actor: typeof a === 'string' ? a : undefined, command: c }
+  const { q, a, t, c } = asMap(decodeValue(bytes))
+  return {
+    requestId: asString(q),
+    actor: typeof a === 'string' ? a : undefined,
+    leaderMs: t === undefined ? undefined : asNumber(t),
+    command: c,
+  }
 }
 
 /** An entry without its index, which its key or its place in an append gives. */

@@ -71,6 +71,8 @@ export interface LogRecord {
   readonly requestId?: string
   /** Who proposed it. */
   readonly actor?: string
+  /** Wall clock of the leader that took it, ms. */
+  readonly leaderMs?: number
   readonly command?: unknown
   readonly members?: readonly Member[]
 }
@@ -191,8 +193,11 @@ export class Group {
         new ClusterError('Overloaded', `group ${this.groupId} takes no more proposals now`),
       )
     }
-    const data = encodeCommand({ requestId: options.requestId, actor: options.actor, command })
-    const deadlineMs = this.#around.clock.monotonicMs() + options.timeoutMs
+    const { requestId, actor } = options
+    const { clock } = this.#around
+    const leaderMs = Math.max(0, Math.floor(clock.wallMs()))
+    const data = encodeCommand({ requestId, actor, leaderMs, command })
+    const deadlineMs = clock.monotonicMs() + options.timeoutMs
     return new Promise((resolve, reject) => {
       this.#proposals.queue({ data, deadlineMs, resolve, reject })
       this.#proposeQueued()
@@ -522,6 +527,14 @@ function toRecord(entry: Entry): LogRecord {
   const { index, term, kind } = entry
   if (kind === 'noop') return { index, term, kind }
   if (kind === 'members') return { index, term, kind, members: entry.members }
-  const { requestId, actor, command } = decodeCommand(entry.data)
-  return { index, term, kind, requestId, command, ...(actor === undefined ? {} : { actor }) }
+  const { requestId, actor, leaderMs, command } = decodeCommand(entry.data)
+  return {
+    index,
+    term,
+    kind,
+    requestId,
+    command,
+    ...(actor === undefined ? {} : { actor }),
+    ...(leaderMs === undefined ? {} : { leaderMs }),
+  }
 }

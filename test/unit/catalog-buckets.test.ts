@@ -23,7 +23,7 @@ test('a bucket with an object or an upload does not close', () => {
   driver.run(put('k', '02', ['bb']))
   assert.deepEqual(driver.refused(close(2)), {
     code: 'BucketNotEmpty',
-    details: { bucketId, objectCount: 1, uploadCount: 0 },
+    details: { bucketId, objectCount: 1, uploadCount: 0, versionCount: 0 },
   })
   driver.run(del('k'))
   driver.run(createUpload('k', 'e1'))

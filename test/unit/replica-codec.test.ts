@@ -54,6 +54,7 @@ const frame: GroupMessage[] = messages.map((message) => ({ groupId: 'catalog-0',
 const command = {
   requestId: 'r-1',
   actor: 'gw-1',
+  leaderMs: undefined,
   command: { kind: 'put', key: 'ä', data: Buffer.from('x') },
 }
 
@@ -82,6 +83,9 @@ describe('the format of replicas', () => {
     assert.deepEqual(decodeCommand(encodeCommand(command)), command)
     const anonymous = { ...command, actor: undefined }
     assert.deepEqual(decodeCommand(encodeCommand(anonymous)), anonymous)
+    const stamped = { ...command, leaderMs: 1_767_225_600_000 }
+    assertGolden('raft-command-2.bin', encodeCommand(stamped))
+    assert.deepEqual(decodeCommand(encodeCommand(stamped)), stamped)
   })
 
   test('of an unknown version is refused', () => {

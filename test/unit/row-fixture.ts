@@ -55,6 +55,8 @@ export class Driver {
   readonly rows = new MemoryRows()
   readonly machine: StateMachine
   index = 0
+  /** The leader's clock. By default it is later than that of any command, so that the command's own counts. */
+  leaderMs: number | undefined = 8.64e15
 
   constructor(machine: StateMachine) {
     this.machine = machine
@@ -69,6 +71,7 @@ export class Driver {
       index: this.index,
       term: 1,
       command: decoded,
+      leaderMs: this.leaderMs,
       rows: this.rows,
       scanned,
     })
