@@ -33,6 +33,7 @@ import { journalGroupOf } from './services/journal-group.ts'
 import { JournalService } from './services/journal-service.ts'
 import { raftHandlers, raftNetwork } from './services/raft-network.ts'
 import { Rebuilder } from './services/rebuild.ts'
+import { registryBuckets } from './services/registry-buckets.ts'
 import { ReplicaHost } from './services/replica.ts'
 import type { Group } from './services/replica-group.ts'
 import { catalogAccessOf, catalogGroupOf } from './services/shard-group.ts'
@@ -157,6 +158,8 @@ async function startShards(parts: {
     isUp: member.isUp,
     groups: groups.map((group) => catalogGroupOf(group, systemRandom)),
     catalog: catalogAccessOf(router, systemRandom),
+    buckets: () => registryBuckets(router),
+    agreedClock: member.agreedClock,
     poolOf: new BucketPools({ router, map: member.map, clock: systemClock }).poolOf,
     scrubProgress: {
       load: async () => readFileOr(progressFile, ''),
@@ -188,9 +191,10 @@ async function startShards(parts: {
 
 /** Census and collection are looked at often where the delays are short, as in a local federation. */
 function workerTimes(config: NodeConfig) {
-  const { repairDelayMs, gcGraceMs, garbageDelayMs } = config
+  const { repairDelayMs, gcGraceMs, garbageDelayMs, lifecycleDaySeconds } = config
   const censusIntervalMs = Math.min(shardWorkersDefaults.censusIntervalMs, Math.max(repairDelayMs, 5_000))
-  return { repairDelayMs, gcGraceMs, garbageDelayMs, censusIntervalMs }
+  const lifecycleDayMs = lifecycleDaySeconds * 1_000
+  return { repairDelayMs, gcGraceMs, garbageDelayMs, censusIntervalMs, lifecycleDayMs }
 }
 
 function statusOfDisk(usage: Awaited<ReturnType<DiskUsageMeter['read']>>) {

@@ -397,7 +397,7 @@ export interface ListedObject {
 }
 
 export type ListedVersion = { readonly isLatest: boolean; readonly versioned?: true } & (
-  | ({ readonly kind: 'version' } & ListedObject)
+  | ({ readonly kind: 'version'; readonly tags?: Tags } & ListedObject)
   | ({ readonly kind: 'marker' } & DeleteMarker)
 )
 

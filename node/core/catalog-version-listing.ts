@@ -68,7 +68,12 @@ function listedVersion(row: HistoryRow, isLatest: boolean): ListedVersion {
   const versioned = entryOf(row).versioned === true ? ({ versioned: true } as const) : {}
   return isMarker(row)
     ? { kind: 'marker', ...row.marker, isLatest, ...versioned }
-    : { kind: 'version', ...listedObject(row.version), isLatest, ...versioned }
+    : { kind: 'version', ...listedObject(row.version), ...tagsOf(row.version), isLatest, ...versioned }
+}
+
+/** For lifecycle rules, which filter by them. */
+function tagsOf({ tags }: Version): Pick<Version, 'tags'> {
+  return tags === undefined ? {} : { tags }
 }
 
 /** Rows of the three families in the order of the listing; at least `limit` of them if there are so many. */

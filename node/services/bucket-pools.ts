@@ -7,11 +7,11 @@
 import type { ClusterMap, Pool } from '../core/cluster-map.ts'
 import type { Clock } from '../world.ts'
 import type { GroupRouter } from './group-router.ts'
+import { registryBuckets } from './registry-buckets.ts'
 
 export const bucketPoolLimits = {
   /** Ids of deleted buckets come up until their garbage is gone: do not read the directory for each. */
   refreshMs: 10_000,
-  pageBuckets: 1_000,
 } as const
 
 export class BucketPools {
@@ -46,17 +46,9 @@ export class BucketPools {
   }
 
   async #read(): Promise<void> {
-    const poolIds = new Map<string, string>()
-    for (let after = '', truncated = true; truncated; ) {
-      const page = await this.#router
-        .queryRegistry({ kind: 'buckets', after, limit: bucketPoolLimits.pageBuckets, ownerId: undefined })
-        // The registry has no leader now: what is known stays, the next unknown id asks again.
-        .catch(() => undefined)
-      if (page === undefined) return
-      for (const bucket of page.buckets) poolIds.set(bucket.bucketId, bucket.poolId)
-      truncated = page.truncated && page.buckets.length > 0
-      after = page.buckets.at(-1)?.name ?? ''
-    }
-    this.#poolIds = poolIds
+    // The registry has no leader now: what is known stays, the next unknown id asks again.
+    const buckets = await registryBuckets(this.#router).catch(() => undefined)
+    if (buckets === undefined) return
+    this.#poolIds = new Map(buckets.map(({ bucketId, poolId }) => [bucketId, poolId]))
   }
 }

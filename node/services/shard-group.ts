@@ -4,8 +4,9 @@
  * Small interfaces, so that repair and garbage collection run under a simulator. `catalogGroupOf` is the real one.
  */
 
+import { answerCatalogQuery } from '../core/catalog-queries.ts'
 import { type GarbageRow, rowKeys, type ShardedBlobRow } from '../core/catalog-rows.ts'
-import type { CatalogAnswers, CatalogCommand, CatalogReplies } from '../core/catalog-types.ts'
+import type { CatalogAnswers, CatalogCommand, CatalogQuery, CatalogReplies } from '../core/catalog-types.ts'
 import { blobRows, fenceRows, garbageRows, type WorkCursor, type WorkPage } from '../core/catalog-work.ts'
 import { decodeRow } from '../core/row-codec.ts'
 import type { RowSource } from '../core/rows.ts'
@@ -17,6 +18,7 @@ export const shardGroupLimits = {
   proposeTimeoutMs: 5_000,
 } as const
 
+export type QueryOf<K extends CatalogQuery['kind']> = Extract<CatalogQuery, { kind: K }>
 export type CommandOf<K extends CatalogCommand['kind']> = Extract<CatalogCommand, { kind: K }>
 
 /** The replica of a group on this node; reads are of what is applied here. */
@@ -27,6 +29,8 @@ export interface CatalogGroup {
   blob(blobId: string): ShardedBlobRow | undefined
   garbage(cursor: WorkCursor): Promise<WorkPage<GarbageRow & { readonly blobId: string }>>
   fences(cursor: WorkCursor): Promise<WorkPage<{ readonly id: string; readonly sinceMs: number }>>
+  /** Answered from what is applied here, without a read barrier: for plans whose commands say what they were made from. */
+  query<K extends CatalogQuery['kind']>(query: QueryOf<K>): Promise<CatalogAnswers[K]>
   /** Throws ClusterError: what the state machine refused with, or NotLeader, Timeout ... (then it may still commit). */
   propose<K extends CatalogCommand['kind']>(command: CommandOf<K>): Promise<CatalogReplies[K]>
 }
@@ -56,6 +60,7 @@ export function catalogGroupOf(group: GroupReplica, random: Random): CatalogGrou
     },
     garbage: (cursor) => garbageRows(group, cursor),
     fences: (cursor) => fenceRows(group, cursor),
+    query: (query) => answerCatalogQuery(group, query),
     propose: async <K extends CatalogCommand['kind']>(command: CommandOf<K>) => {
       const timeoutMs = shardGroupLimits.proposeTimeoutMs
       const reply = await group.propose(command, { requestId: random.hex(16), timeoutMs })

@@ -74,6 +74,19 @@ export const shardMetrics = {
   },
   bundescloud_gc_garbage_blobs: { type: 'gauge', help: 'Dead blobs not yet deleted at all holders' },
   bundescloud_gc_forgotten_blobs_total: { type: 'counter', help: 'Dead blobs deleted at all holders' },
+  bundescloud_lifecycle_removed_total: {
+    type: 'counter',
+    help: 'What lifecycle rules have removed, by kind; current: versions that clients saw',
+    label: { name: 'kind', values: ['current', 'version', 'marker', 'upload'] },
+  },
+  bundescloud_lifecycle_protected_total: {
+    type: 'counter',
+    help: 'Versions that a rule would have removed and that retention or a legal hold kept, every round anew',
+  },
+  bundescloud_lifecycle_last_end_seconds: {
+    type: 'gauge',
+    help: 'Unix time at which the last walk of lifecycle rules over a group led here ended',
+  },
 } as const satisfies Record<string, MetricSpec>
 
 export type ShardMetric = keyof typeof shardMetrics

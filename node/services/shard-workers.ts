@@ -1,13 +1,17 @@
 /**
- * All that a node does in the background for shards: repair and garbage collection of the groups it leads, garbage
+ * All that a node does in the background: repair, garbage collection and lifecycle of the groups it leads, garbage
  * collection and scrub of its own disk. Put together here, so that the process wires one thing.
  */
+
 import type { ClusterMap, Pool } from '../core/cluster-map.ts'
+import { realDayMs } from '../core/lifecycle.ts'
+import type { Bucket } from '../core/registry-types.ts'
 import type { Caller } from '../protocol/messages.ts'
 import { type ShardKey, type ShardStore, shardName } from '../protocol/shard-store.ts'
 import type { Clock, Random } from '../world.ts'
 import { GroupCollector } from './gc-worker.ts'
 import { LocalCollector } from './gc-worker-local.ts'
+import { LifecycleWorker } from './lifecycle-worker.ts'
 import { type RepairConfig, RepairWorker } from './repair-worker.ts'
 import { type ScrubProgress, ScrubWorker } from './scrub-worker.ts'
 import type { CatalogAccess, CatalogGroup } from './shard-group.ts'
@@ -20,6 +24,8 @@ export interface ShardWorkersConfig extends RepairConfig {
   readonly garbageDelayMs: number
   readonly scrubBytesPerSecond: number
   readonly scrubPassMs: number
+  /** A day of lifecycle rules; only tests shorten it. */
+  readonly lifecycleDayMs: number
 }
 
 /** What fits a disk of some TB and a link of 1 Gbit/s; the times of a federation in earnest. */
@@ -31,6 +37,7 @@ export const shardWorkersDefaults: ShardWorkersConfig = {
   garbageDelayMs: 300_000,
   scrubBytesPerSecond: 16 * 1024 * 1024,
   scrubPassMs: 7 * 24 * 3_600_000,
+  lifecycleDayMs: realDayMs,
 }
 
 export interface ShardWorkersParts {
@@ -47,6 +54,10 @@ export interface ShardWorkersParts {
   readonly catalog: CatalogAccess
   /** The pool of a bucket by the registry; undefined: not known. Cache it: asked for every blob. */
   readonly poolOf: (bucketId: string) => Promise<Pool | undefined>
+  /** All buckets with their documents; throws ClusterError when the registry does not answer. */
+  readonly buckets: () => Promise<readonly Bucket[]>
+  /** Wall time that most members agree on, for what cannot be undone. */
+  readonly agreedClock: Clock
   readonly scrubProgress: ScrubProgress
   readonly config: ShardWorkersConfig
   /** For operators: repairs that failed, shards that were set aside. */
@@ -66,6 +77,7 @@ export function createShardWorkers(parts: ShardWorkersParts): ShardWorkers {
   const leading = parts.groups.flatMap((group) => [
     new RepairWorker({ ...parts, group, gauges }),
     new GroupCollector({ ...parts, group, gauges, garbageDelayMs: config.garbageDelayMs }),
+    new LifecycleWorker({ ...parts, group, clock: parts.agreedClock, dayMs: config.lifecycleDayMs }),
   ])
   const local = new LocalCollector({
     ...parts,

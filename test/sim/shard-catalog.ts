@@ -64,6 +64,7 @@ export class SimCatalog {
       blob: (blobId) => this.row(blobId),
       garbage: (cursor) => garbageRows(rows, cursor),
       fences: (cursor) => fenceRows(rows, cursor),
+      query: (query) => answerCatalogQuery(rows, query),
       propose: (command) => this.propose(command),
     }
   }
