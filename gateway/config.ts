@@ -1,6 +1,7 @@
 /**
  * Configuration of a gateway: one JSON file, read at start, checked as a whole.
  */
+import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
 import { addressSchema, memberShape, readConfig } from '../node/config.ts'
 
@@ -10,6 +11,11 @@ const gatewaySchema = z.object({
   s3: addressSchema,
   /** Certificate and key (PEM) for S3 clients; absent: plain HTTP, only allowed on loopback. */
   s3Tls: z.object({ certificateFile: z.string(), keyFile: z.string() }).optional(),
+  /**
+   * A proxy that ends TLS stands before this gateway, on a network of the same owner: plain HTTP may carry customers'
+   * keys (SSE-C), which AWS takes over TLS only. Not needed on loopback.
+   */
+  s3BehindTlsProxy: z.boolean().default(false),
   region: z.string().default('eu-central-1'),
   /** Host names under which buckets are addressed virtual-host style, e.g. `s3.example.org` => `<bucket>.s3.example.org`. */
   domains: z.array(z.string()).default(['localhost', 's3.localhost']),
@@ -24,4 +30,18 @@ export type GatewayConfig = z.infer<typeof gatewaySchema>
 /** Reads and checks a gateway's file; throws one Error naming the file and every bad field. */
 export function readGatewayConfig(file: string): GatewayConfig {
   return readConfig(file, gatewaySchema, ['dataDir', 'genesis'])
+}
+
+/** Whether nobody between a client and this gateway can read a request. */
+export function isConfidential(config: Pick<GatewayConfig, 's3' | 's3Tls' | 's3BehindTlsProxy'>): boolean {
+  return config.s3Tls !== undefined || config.s3BehindTlsProxy || isLoopback(config.s3.host)
+}
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8)
+loopback.addAddress('::1', 'ipv6')
+
+function isLoopback(host: string): boolean {
+  const version = isIP(host)
+  return version === 0 ? host === 'localhost' : loopback.check(host, version === 6 ? 'ipv6' : 'ipv4')
 }

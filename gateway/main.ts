@@ -12,7 +12,7 @@ import { systemClock, systemRandom } from '../node/io/system-world.ts'
 import { Member } from '../node/member.ts'
 import type { MetricSpec, Metrics } from '../node/metrics.ts'
 import { selfTest } from '../wasm/self-test.ts'
-import { type GatewayConfig, readGatewayConfig } from './config.ts'
+import { type GatewayConfig, isConfidential, readGatewayConfig } from './config.ts'
 import { ClusterObjectStore, type ObjectStoreEvents } from './object/cluster-object-store.ts'
 import { RegistryCredentials } from './registry-credentials.ts'
 import { createGateway } from './server.ts'
@@ -80,6 +80,7 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
     logger,
     hostName: config.nodeId,
     legacyFormSignatures: config.legacyFormSignatures,
+    confidential: isConfidential(config),
     ...(config.s3Tls === undefined
       ? {}
       : {

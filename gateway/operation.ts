@@ -57,6 +57,8 @@ export class S3Request {
   readonly virtualHost: boolean
   /** Fields of a form by lower-case name, beside those that became headers; empty for other requests. */
   readonly form: ReadonlyMap<string, string>
+  /** Nobody on the way can read it: TLS, or a connection that never leaves this machine. A customer's key needs that. */
+  readonly confidential: boolean
   readonly #document: Buffer | undefined
   readonly #body: UploadBody | undefined
 
@@ -68,6 +70,7 @@ export class S3Request {
     origin: string
     virtualHost: boolean
     form?: ReadonlyMap<string, string>
+    confidential: boolean
     document?: Buffer
     body?: UploadBody
   }) {
@@ -78,6 +81,7 @@ export class S3Request {
     this.origin = fields.origin
     this.virtualHost = fields.virtualHost
     this.form = fields.form ?? noFields
+    this.confidential = fields.confidential
     this.#document = fields.document
     this.#body = fields.body
   }

@@ -57,6 +57,8 @@ export interface PipelineOptions {
   readonly hostName: string
   readonly secure: boolean
   readonly legacyFormSignatures: boolean
+  /** Requests cannot be read on their way: with TLS, or on loopback. */
+  readonly confidential: boolean
   readonly logger: GatewayLogger | undefined
 }
 
@@ -205,7 +207,7 @@ export class Pipeline {
   }
 
   #fields(address: Address, headers: Headers) {
-    const { secure } = this.#options
+    const { secure, confidential } = this.#options
     return {
       bucketName: address.bucket,
       key: address.key,
@@ -213,6 +215,7 @@ export class Pipeline {
       query: address.query,
       origin: `${secure ? 'https' : 'http'}://${headers.host ?? ''}`,
       virtualHost: address.virtualHost,
+      confidential,
     }
   }
 

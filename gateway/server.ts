@@ -36,6 +36,8 @@ export interface GatewayOptions {
   readonly legacyFormSignatures?: boolean
   /** Certificate and key (PEM); absent: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string }
+  /** Without TLS: requests may bring keys all the same (SSE-C), since nobody on the way can read them. */
+  readonly confidential?: boolean
   /** Lowered by tests. */
   readonly limits?: Partial<GatewayLimits>
   /** ARNs (and `eventbridge`) that events can be sent to; absent: none. */
@@ -62,6 +64,7 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
     hostName: options.hostName ?? 'gateway',
     secure: options.tls !== undefined,
     legacyFormSignatures: options.legacyFormSignatures ?? false,
+    confidential: options.tls !== undefined || options.confidential === true,
     logger: options.logger,
   })
   const expecting = new WeakSet<IncomingMessage>()

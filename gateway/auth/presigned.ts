@@ -8,7 +8,7 @@ import type { GatewayLimits } from '../limits.ts'
 import { type QueryPairs, queryValue } from '../s3/address.ts'
 import { checksumAlgorithms, checksums } from '../s3/checksum.ts'
 import { parseAmzDate } from '../s3/dates.ts'
-import { S3Error } from '../s3/errors.ts'
+import { invalidArgument, S3Error } from '../s3/errors.ts'
 import type { Headers } from '../s3/headers.ts'
 import { algorithm, type CredentialScope, parseCredential } from './sigv4.ts'
 
@@ -122,12 +122,18 @@ const authenticationFields: ReadonlySet<string> = new Set([
   'x-amz-signedheaders',
 ])
 
-/** Headers with those that the signer hoisted into the query; a real header wins. */
+/** Of an object's and a copy source's key: addresses end up in logs of proxies and histories of browsers. */
+const customerKeySuffix = '-server-side-encryption-customer-key'
+
+/** Headers with those that the signer hoisted into the query; a real header wins. Throws InvalidArgument. */
 export function hoistedHeaders(headers: Headers, query: QueryPairs): Headers {
   const hoisted: Record<string, string | undefined> = {}
   for (const [name, value] of query) {
     const lower = name.toLowerCase()
     if (!lower.startsWith('x-amz-') || authenticationFields.has(lower)) continue
+    if (lower.endsWith(customerKeySuffix)) {
+      throw invalidArgument(lower, 'null', 'A customer provided key must be sent in a header')
+    }
     hoisted[lower] = Buffer.from(value, 'utf8').toString('latin1')
   }
   if (headers['content-length'] !== '0') dropEmptyChecksums(hoisted)

@@ -19,8 +19,15 @@ import { BucketDirectory, type NewBucket } from './bucket-directory.ts'
 import { ClusterUploads } from './cluster-uploads.ts'
 import { ClusterVersions } from './cluster-versions.ts'
 import { Codecs } from './codecs.ts'
-import { DataKeys } from './data-keys.ts'
-import type { ByteRange, CallContext, FoundObject, ObjectStore, PutResult } from './object-store.ts'
+import { DataKeys, etagUnder } from './data-keys.ts'
+import type {
+  ByteRange,
+  CallContext,
+  FoundObject,
+  ObjectStore,
+  PutResult,
+  ReadOptions,
+} from './object-store.ts'
 import { SEGMENT_BYTES } from './segments.ts'
 
 export interface ObjectStoreEvents extends WriteEvents {
@@ -83,18 +90,20 @@ export class ClusterObjectStore implements ObjectStore {
     const { bucket, key, body } = put
     const groupId = this.#calls.groupOf(put)
     const versionId = newId()
-    const { key: dataKey, wrapped } = await this.#keys.create(bucket, versionId)
+    const created = await this.#keys.create(bucket, versionId, put.protection)
+    const { key: dataKey, wrapped, encryption } = created
     const written = await this.#bodies.write(
       { bucket, groupId, dataKey, segmentBytes: SEGMENT_BYTES, body },
       context,
     )
     const { md5, checksum } = written.digests
+    const etag = etagUnder(created, md5)
     const version: Version = {
       ...put.attributes,
       versionId,
       key,
       bytes: written.bytes,
-      etag: md5,
+      etag,
       modifiedMs: this.#cluster.clock.wallMs(),
       ownerId: put.ownerId,
       metadata: put.metadata,
@@ -102,6 +111,7 @@ export class ClusterObjectStore implements ObjectStore {
       extents: written.extents,
       dataKey: wrapped,
       segmentBytes: SEGMENT_BYTES,
+      ...(encryption === undefined ? {} : { encryption }),
     }
     const { blobs } = written
     const { modifiedMs, versioning } = await this.#bodies.commit(written, context, () =>
@@ -113,7 +123,7 @@ export class ClusterObjectStore implements ObjectStore {
         conditions: put.conditions,
       }),
     )
-    return { versionId, etag: md5, modifiedMs, checksum, versioning: versioning ?? 'Off' }
+    return { versionId, etag, modifiedMs, checksum, versioning: versioning ?? 'Off' }
   }
 
   async findObject(
@@ -209,11 +219,11 @@ export class ClusterObjectStore implements ObjectStore {
   async *#read(
     object: { bucket: Bucket; version: Version; blobs: readonly Blob[] },
     range: ByteRange,
-    options: { signal?: AbortSignal; context: CallContext },
+    options: ReadOptions & { context: CallContext },
   ): AsyncGenerator<Buffer> {
     const { bucket, version } = object
-    const { signal, context } = options
-    const dataKey = await this.#keys.open(bucket, version.dataKey)
+    const { signal, customerKey, context } = options
+    const dataKey = await this.#keys.open(bucket, version, customerKey)
     let blobs = object.blobs
     let start = 0
     for (const extent of version.extents) {

@@ -11,7 +11,7 @@ import type { Bucket } from '../../node/core/registry-types.ts'
 import { ExpiringCache } from '../expiring-cache.ts'
 import { type BodyStore, newId } from './body-store.ts'
 import type { BucketCalls } from './bucket-calls.ts'
-import type { DataKeys } from './data-keys.ts'
+import { type DataKeys, etagUnder } from './data-keys.ts'
 import type { CallContext, ObjectStore } from './object-store.ts'
 import { SEGMENT_BYTES } from './segments.ts'
 
@@ -46,7 +46,7 @@ export class ClusterUploads {
   async create(create: Parameters<ObjectStore['createUpload']>[0], context: CallContext): Promise<Upload> {
     const { bucket, key, ownerId, metadata, checksum, attributes } = create
     const uploadId = newId()
-    const { wrapped } = await this.#keys.create(bucket, uploadId)
+    const { wrapped, encryption } = await this.#keys.create(bucket, uploadId, create.protection)
     const upload: Upload = {
       ...attributes,
       uploadId,
@@ -57,6 +57,7 @@ export class ClusterUploads {
       dataKey: wrapped,
       segmentBytes: SEGMENT_BYTES,
       ...(checksum === undefined ? {} : { checksum }),
+      ...(encryption === undefined ? {} : { encryption }),
     }
     await this.#calls.propose(create, context, {
       kind: 'create-upload',
@@ -81,10 +82,11 @@ export class ClusterUploads {
     const { bucket, key, uploadId, partNumber, body } = put
     const groupId = this.#calls.groupOf(put)
     const upload = await this.#uploadFor(put, context)
-    const dataKey = await this.#keys.open(bucket, upload.dataKey)
+    const dataKey = await this.#keys.open(bucket, upload, put.customerKey)
     const { segmentBytes } = upload
     const written = await this.#bodies.write({ bucket, groupId, dataKey, segmentBytes, body }, context)
-    const { md5: etag, checksum } = written.digests
+    const { md5, checksum } = written.digests
+    const etag = etagUnder({ key: dataKey, encryption: upload.encryption }, md5)
     const part = {
       partNumber,
       blobId: written.extents[0]?.blobId ?? '',

@@ -22,6 +22,8 @@ import type {
 } from '../../node/core/catalog-types.ts'
 import type { Bucket, WriteRulesChange } from '../../node/core/registry-types.ts'
 import type { NewBucket } from './bucket-directory.ts'
+import type { CustomerKey } from './customer-key.ts'
+import type { Protection } from './data-keys.ts'
 
 /** A request body as the object writer consumes it: decoded, its length known before the first byte. */
 export interface BodySource {
@@ -67,13 +69,24 @@ export interface VersionAt {
   readonly versionId?: string | undefined
 }
 
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly customerKey?: CustomerKey | undefined
+}
+
+/** What a client gives a version beside its bytes; how it is encrypted follows from `protection`. */
+export type GivenAttributes = Omit<VersionAttributes, 'encryption'>
+
 /** A version found, readable until its shards are collected as garbage (minutes after an overwrite or delete). */
 export interface StoredObject {
   readonly version: Version
   /** The state of the bucket's versioning; Off: clients see no version ids. */
   readonly versioning: VersioningState
-  /** Plaintext of the range; ends early by throwing, never silently. Stopping the iteration releases everything. */
-  read(range: ByteRange, options?: { signal?: AbortSignal }): AsyncIterable<Buffer>
+  /**
+   * Plaintext of the range; ends early by throwing, never silently. Stopping the iteration releases everything.
+   * `customerKey`: the one that `version.encryption` asks for, checked by the caller.
+   */
+  read(range: ByteRange, options?: ReadOptions): AsyncIterable<Buffer>
 }
 
 /** The version that was asked for is a delete marker. */
@@ -147,9 +160,11 @@ export interface ObjectStore {
       key: string
       ownerId: string
       metadata: ObjectMetadata
-      attributes?: VersionAttributes
+      attributes?: GivenAttributes
       body: BodySource
       conditions: WriteConditions
+      /** Absent: SSE-S3. KmsKeyNotFound before anything is read of the body. */
+      protection?: Protection | undefined
     },
     context: CallContext,
   ): Promise<PutResult>
@@ -220,8 +235,9 @@ export interface ObjectStore {
       key: string
       ownerId: string
       metadata: ObjectMetadata
-      attributes?: VersionAttributes
+      attributes?: GivenAttributes
       checksum: Pick<Checksum, 'algorithm' | 'type'> | undefined
+      protection?: Protection | undefined
     },
     context: CallContext,
   ): Promise<Upload>
@@ -231,7 +247,15 @@ export interface ObjectStore {
     context: CallContext,
   ): Promise<{ upload: Upload; parts: readonly Part[] }>
   putPart(
-    put: { bucket: Bucket; key: string; uploadId: string; partNumber: number; body: BodySource },
+    put: {
+      bucket: Bucket
+      key: string
+      uploadId: string
+      partNumber: number
+      body: BodySource
+      /** The one that the upload's `encryption` asks for, checked by the caller. */
+      customerKey?: CustomerKey | undefined
+    },
     context: CallContext,
   ): Promise<{ etag: string; modifiedMs: number; checksum: Checksum | undefined }>
   /** InvalidPart, InvalidPartOrder, PartTooSmall, NoSuchUpload, PreconditionFailed. `etag` and `checksum` of the whole are computed by the caller from the parts. */

@@ -1,11 +1,12 @@
 /** CompleteMultipartUpload: the parts listed become the object, at once. Sent again after success, it succeeds again. */
-import type { Checksum, Part, Upload } from '../../node/core/catalog-types.ts'
+import type { Checksum, Part, Upload, Version } from '../../node/core/catalog-types.ts'
 import { ClusterError } from '../../node/errors.ts'
 import { gatewayLimits } from '../limits.ts'
 import { objectOf, type PutResult } from '../object/object-store.ts'
 import { type BucketContext, defineOperation, type S3Request } from '../operation.ts'
 import { checksumAlgorithms, checksums, checksumText, combineParts } from '../s3/checksum.ts'
 import { bareEtag, writeConditions } from '../s3/conditions.ts'
+import { checkUploadKey, decodeCustomerKey, encryptionHeaders } from '../s3/encryption.ts'
 import { S3Error } from '../s3/errors.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
 import { multipartEtag, statedChecksum, uploadChecksum } from '../s3/multipart.ts'
@@ -21,6 +22,8 @@ interface NamedPart {
 
 type Input = ReturnType<typeof decode>
 
+type Completed = Pick<PutResult, 'etag' | 'checksum'> & Pick<Version, 'encryption'>
+
 export const completeMultipartUpload = defineOperation({
   name: 'CompleteMultipartUpload',
   method: 'POST',
@@ -33,7 +36,7 @@ export const completeMultipartUpload = defineOperation({
   bodyChecksum: false,
   slowAnswer: true,
   decode,
-  call: async (input, context: BucketContext): Promise<Pick<PutResult, 'etag' | 'checksum'>> => {
+  call: async (input, context: BucketContext): Promise<Completed> => {
     const { store, bucket, call } = context
     const { key, uploadId, conditions } = input
     let found: { upload: Upload; parts: readonly Part[] }
@@ -42,9 +45,12 @@ export const completeMultipartUpload = defineOperation({
     } catch (error) {
       return completedBefore(input, context, error)
     }
+    const { encryption } = found.upload
+    // AWS asks for the key only when there are checksums, which it keeps encrypted too; another key never passes.
+    checkUploadKey(found.upload, input.customerKey, { required: found.upload.checksum !== undefined })
     const parts = chooseParts(input, found.parts)
     const checksum = wholeChecksum(input, found.upload, parts)
-    return store.completeUpload(
+    const completed = await store.completeUpload(
       {
         bucket,
         key,
@@ -60,10 +66,11 @@ export const completeMultipartUpload = defineOperation({
       },
       call,
     )
+    return { ...completed, ...(encryption === undefined ? {} : { encryption }) }
   },
-  encode: ({ etag, checksum }, input, { bucket }) => ({
+  encode: ({ etag, checksum, encryption }, input, { bucket }) => ({
     status: 200,
-    headers: { 'x-amz-server-side-encryption': 'AES256' },
+    headers: encryptionHeaders(encryption, input.customerKey),
     body: document(
       'CompleteMultipartUploadResult',
       element('Location', input.location),
@@ -95,6 +102,7 @@ function decode(request: S3Request) {
     stated: statedChecksum(request.headers),
     type: request.headers['x-amz-checksum-type']?.toUpperCase(),
     bytes: size === undefined ? undefined : Number(size),
+    customerKey: decodeCustomerKey(request),
     location: request.virtualHost
       ? `${request.origin}/${path}`
       : `${request.origin}/${request.bucketName}/${path}`,
@@ -181,10 +189,11 @@ async function completedBefore(
   input: Input,
   { store, bucket, call }: BucketContext,
   error: unknown,
-): Promise<Pick<PutResult, 'etag' | 'checksum'>> {
+): Promise<Completed> {
   if (!(error instanceof ClusterError) || error.code !== 'NoSuchUpload') throw error
   const found = objectOf(await store.findObject({ bucket, key: input.key, expect: 'nothing' }, call))
   const etag = multipartEtag(input.parts.map((part) => part.etag))
   if (found?.version.etag !== etag) throw error
-  return { etag, checksum: found.version.checksum }
+  const { checksum, encryption } = found.version
+  return { etag, checksum, ...(encryption === undefined ? {} : { encryption }) }
 }

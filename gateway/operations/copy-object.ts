@@ -5,6 +5,13 @@ import { checksums, defaultAlgorithm, parseAlgorithm } from '../s3/checksum.ts'
 import { writeConditions } from '../s3/conditions.ts'
 import { createCopyBody, decodeCopySource, findCopySource } from '../s3/copy-source.ts'
 import { isoDate } from '../s3/dates.ts'
+import {
+  asksForEncryption,
+  decodeEncryption,
+  type EncryptionRequest,
+  protectionFor,
+  protectionHeaders,
+} from '../s3/encryption.ts'
 import { invalidArgument, S3Error } from '../s3/errors.ts'
 import {
   copiedMetadata,
@@ -29,7 +36,8 @@ export const copyObject = defineOperation({
     const replace = decodeDirective(headers) === 'REPLACE'
     const source = decodeCopySource(request)
     const same = source.bucketName === request.bucketName && source.key === key
-    if (same && !replace && !changesItself(headers)) {
+    const encryption = decodeEncryption(request)
+    if (same && !replace && !changesItself(headers, encryption)) {
       throw new S3Error(
         'InvalidRequest',
         "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
@@ -42,6 +50,7 @@ export const copyObject = defineOperation({
       source,
       metadata: (found: ObjectMetadata) => replaced ?? copiedMetadata(found, headers),
       conditions: writeConditions(headers),
+      encryption,
       algorithm: named === undefined ? undefined : parseAlgorithm(named),
     }
   },
@@ -53,15 +62,18 @@ export const copyObject = defineOperation({
       range: undefined,
       algorithm: input.algorithm ?? object.version.checksum?.algorithm ?? defaultAlgorithm,
       bytesMax: limits.objectBytesMax,
+      customerKey: input.source.customerKey,
       signal: call.signal,
     })
     const metadata = input.metadata(object.version.metadata)
     const { key, conditions } = input
-    return store.putObject({ bucket, key, ownerId: identity.accountId, metadata, body, conditions }, call)
+    const protection = protectionFor(input.encryption, bucket)
+    const put = { bucket, key, ownerId: identity.accountId, metadata, body, conditions, protection }
+    return { ...(await store.putObject(put, call)), protection }
   },
-  encode: ({ etag, modifiedMs, checksum }) => ({
+  encode: ({ etag, modifiedMs, checksum, protection }) => ({
     status: 200,
-    headers: { 'x-amz-server-side-encryption': 'AES256' },
+    headers: protectionHeaders(protection),
     body: document(
       'CopyObjectResult',
       element('LastModified', isoDate(modifiedMs)),
@@ -81,11 +93,11 @@ function decodeDirective(headers: Headers): 'COPY' | 'REPLACE' {
 }
 
 /** Whether a copy onto itself asks for something beside metadata. */
-function changesItself(headers: Headers): boolean {
+function changesItself(headers: Headers, encryption: EncryptionRequest): boolean {
   return (
     headers['x-amz-storage-class'] !== undefined ||
     headers[redirectHeader] !== undefined ||
-    headers['x-amz-server-side-encryption'] !== undefined ||
+    asksForEncryption(encryption) ||
     headers['x-amz-checksum-algorithm'] !== undefined
   )
 }

@@ -1,5 +1,6 @@
 /** CreateMultipartUpload: metadata and checksum of an object that will come in parts. */
 import { defineOperation } from '../operation.ts'
+import { decodeEncryption, protectionFor, protectionHeaders } from '../s3/encryption.ts'
 import { decodeMetadata, refuseUnimplemented } from '../s3/headers.ts'
 import { announcedChecksum } from '../s3/multipart.ts'
 import { document, element } from '../s3/xml.ts'
@@ -17,14 +18,18 @@ export const createMultipartUpload = defineOperation({
       key: request.key,
       metadata: decodeMetadata(request.headers),
       checksum: announcedChecksum(request.headers),
+      encryption: decodeEncryption(request),
     }
   },
-  call: ({ key, metadata, checksum }, { store, bucket, call, identity }) =>
-    store.createUpload({ bucket, key, ownerId: identity.accountId, metadata, checksum }, call),
-  encode: ({ uploadId }, { key, checksum }, { bucket }) => ({
+  call: async ({ key, metadata, checksum, encryption }, { store, bucket, call, identity }) => {
+    const protection = protectionFor(encryption, bucket)
+    const create = { bucket, key, ownerId: identity.accountId, metadata, checksum, protection }
+    return { ...(await store.createUpload(create, call)), protection }
+  },
+  encode: ({ uploadId, protection }, { key, checksum }, { bucket }) => ({
     status: 200,
     headers: {
-      'x-amz-server-side-encryption': 'AES256',
+      ...protectionHeaders(protection),
       ...(checksum === undefined
         ? {}
         : { 'x-amz-checksum-algorithm': checksum.algorithm, 'x-amz-checksum-type': checksum.type }),

@@ -4,8 +4,8 @@ import { objectOf } from '../object/object-store.ts'
 import { type BucketContext, defineOperation, type S3Request } from '../operation.ts'
 import { checksums, checksumText } from '../s3/checksum.ts'
 import { httpDate } from '../s3/dates.ts'
+import { checkCustomerKey, decodeCustomerKey, refuseWriteEncryption } from '../s3/encryption.ts'
 import { invalidArgument, S3Error } from '../s3/errors.ts'
-import { refuseCustomerKeys } from '../s3/headers.ts'
 import { type ObjectPart, objectParts, partChecksumElement } from '../s3/multipart.ts'
 import { checkVersionId } from '../s3/names.ts'
 import { parsePageSize } from '../s3/paging.ts'
@@ -30,12 +30,18 @@ export const getObjectAttributes = defineOperation({
   body: 'none',
   decode: (request) => {
     checkVersionId(request.param('versionId'))
-    refuseCustomerKeys(request.headers)
-    return { key: request.key, wanted: decodeAttributes(request), page: decodePage(request) }
+    refuseWriteEncryption(request.headers)
+    return {
+      key: request.key,
+      customerKey: decodeCustomerKey(request),
+      wanted: decodeAttributes(request),
+      page: decodePage(request),
+    }
   },
-  call: async ({ key }, { store, bucket, call }: BucketContext) => {
+  call: async ({ key, customerKey }, { store, bucket, call }: BucketContext) => {
     const object = objectOf(await store.findObject({ bucket, key, expect: 'nothing' }, call))
     if (object === undefined) throw new S3Error('NoSuchKey')
+    checkCustomerKey(object.version.encryption, customerKey)
     return object.version
   },
   encode: (version, { wanted, page }) => {

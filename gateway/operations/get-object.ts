@@ -13,8 +13,8 @@ export const getObject = defineOperation({
     const read = await readObject(input, context, 'bytes')
     const range = read.range ?? { firstByte: 0, lastByte: read.bytes - 1 }
     const { signal } = context.call
-    const chunks =
-      read.bytes === 0 ? undefined : read.object.read(range, signal === undefined ? {} : { signal })
+    const { customerKey } = input
+    const chunks = read.bytes === 0 ? undefined : read.object.read(range, { signal, customerKey })
     return { ...read, chunks }
   },
   encode: ({ range, bytes, headers, chunks }) => ({

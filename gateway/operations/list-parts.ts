@@ -3,6 +3,7 @@ import type { Part } from '../../node/core/catalog-types.ts'
 import { gatewayLimits } from '../limits.ts'
 import { defineOperation } from '../operation.ts'
 import { isoDate } from '../s3/dates.ts'
+import { checkUploadKey, decodeCustomerKey } from '../s3/encryption.ts'
 import { invalidArgument } from '../s3/errors.ts'
 import { checksumElements } from '../s3/listing.ts'
 import { partChecksumElement } from '../s3/multipart.ts'
@@ -31,11 +32,16 @@ export const listParts = defineOperation({
       key: request.key,
       uploadId: parseUploadId(request.param('uploadId')),
       afterPartNumber: Number(marker),
+      customerKey: decodeCustomerKey(request),
       pageSize: parsePositiveSize('max-parts', request.param('max-parts'), gatewayLimits.listEntriesMax),
     }
   },
-  call: ({ key, uploadId, afterPartNumber, pageSize }, { store, bucket, call }) =>
-    store.listParts({ bucket, key, uploadId, afterPartNumber, limit: pageSize }, call),
+  call: async ({ key, uploadId, afterPartNumber, pageSize, customerKey }, { store, bucket, call }) => {
+    const page = await store.listParts({ bucket, key, uploadId, afterPartNumber, limit: pageSize }, call)
+    // As AWS: the key is for seeing checksums.
+    checkUploadKey(page.upload, customerKey, { required: page.upload.checksum !== undefined })
+    return page
+  },
   encode: ({ upload, parts, truncated }, input, { bucket, identity }) => ({
     status: 200,
     body: document(

@@ -2,6 +2,7 @@
 import { uriEncode } from '../auth/sigv4.ts'
 import { type BucketContext, defineOperation, type S3Request } from '../operation.ts'
 import { checksums } from '../s3/checksum.ts'
+import { decodeEncryption, protectionFor, protectionHeaders } from '../s3/encryption.ts'
 import { decodeMetadata, refuseUnimplemented } from '../s3/headers.ts'
 import { element, wrap, xmlHead } from '../s3/xml.ts'
 
@@ -19,18 +20,22 @@ export const postObject = defineOperation({
     return {
       key: request.key,
       metadata: decodeMetadata(request.headers),
+      encryption: decodeEncryption(request),
       body: request.body,
       success: decodeSuccess(request.form),
       location: locationOf(request),
     }
   },
-  call: ({ key, metadata, body }, { store, call, bucket, identity }: BucketContext) =>
-    store.putObject({ bucket, key, ownerId: identity.accountId, metadata, conditions: {}, body }, call),
-  encode: ({ etag, checksum }, { key, success, location }, { bucket }) => {
+  call: async ({ key, metadata, encryption, body }, { store, call, bucket, identity }: BucketContext) => {
+    const protection = protectionFor(encryption, bucket)
+    const put = { bucket, key, ownerId: identity.accountId, metadata, conditions: {}, body, protection }
+    return { ...(await store.putObject(put, call)), protection }
+  },
+  encode: ({ etag, checksum, protection }, { key, success, location }, { bucket }) => {
     const headers = {
       etag: `"${etag}"`,
       location,
-      'x-amz-server-side-encryption': 'AES256',
+      ...protectionHeaders(protection),
       ...(checksum === undefined
         ? {}
         : { [checksums[checksum.algorithm].header]: checksum.value, 'x-amz-checksum-type': checksum.type }),

@@ -3,6 +3,7 @@ import { objectOf } from '../object/object-store.ts'
 import { defineOperation } from '../operation.ts'
 import { checksums } from '../s3/checksum.ts'
 import { checkWrite, hasConditions, writeConditions } from '../s3/conditions.ts'
+import { decodeEncryption, protectionFor, protectionHeaders } from '../s3/encryption.ts'
 import { S3Error } from '../s3/errors.ts'
 import { decodeMetadata, refuseUnimplemented } from '../s3/headers.ts'
 
@@ -25,21 +26,24 @@ export const putObject = defineOperation({
       key: request.key,
       metadata: decodeMetadata(request.headers),
       conditions: writeConditions(request.headers),
+      encryption: decodeEncryption(request),
       body: request.body,
     }
   },
-  call: async ({ key, metadata, conditions, body }, { store, call, bucket, identity }) => {
+  call: async ({ key, metadata, conditions, encryption, body }, { store, call, bucket, identity }) => {
     if (hasConditions(conditions)) {
       const current = objectOf(await store.findObject({ bucket, key, expect: 'nothing' }, call))
       checkWrite(conditions, current?.version)
     }
-    return store.putObject({ bucket, key, ownerId: identity.accountId, metadata, conditions, body }, call)
+    const protection = protectionFor(encryption, bucket)
+    const put = { bucket, key, ownerId: identity.accountId, metadata, conditions, body, protection }
+    return { ...(await store.putObject(put, call)), protection }
   },
-  encode: ({ etag, checksum }) => ({
+  encode: ({ etag, checksum, protection }) => ({
     status: 200,
     headers: {
       etag: `"${etag}"`,
-      'x-amz-server-side-encryption': 'AES256',
+      ...protectionHeaders(protection),
       ...(checksum === undefined
         ? {}
         : { [checksums[checksum.algorithm].header]: checksum.value, 'x-amz-checksum-type': checksum.type }),

@@ -2,6 +2,7 @@
 import { defineOperation } from '../operation.ts'
 import { createCopyBody, decodeCopySource, findCopySource } from '../s3/copy-source.ts'
 import { isoDate } from '../s3/dates.ts'
+import { checkUploadKey, decodeCustomerKey, encryptionHeaders } from '../s3/encryption.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
 import { partAlgorithm, partChecksumElement } from '../s3/multipart.ts'
 import { parsePartNumber, parseUploadId } from '../s3/names.ts'
@@ -25,27 +26,31 @@ export const uploadPartCopy = defineOperation({
       partNumber: parsePartNumber(request.param('partNumber') ?? ''),
       source: decodeCopySource(request),
       range: request.headers['x-amz-copy-source-range'],
+      customerKey: decodeCustomerKey(request),
     }
   },
-  call: async ({ key, uploadId, partNumber, source, range }, context) => {
+  call: async ({ key, uploadId, partNumber, source, range, customerKey }, context) => {
     const { store, bucket, call, limits } = context
     const { upload } = await store.listParts(
       { bucket, key, uploadId, afterPartNumber: partNumber, limit: 1 },
       call,
     )
+    checkUploadKey(upload, customerKey)
     const object = await findCopySource(source, context)
     const body = createCopyBody({
       object,
       range: range === undefined ? undefined : resolveCopyRange(range, object.version.bytes),
       algorithm: partAlgorithm(upload, undefined),
       bytesMax: limits.objectBytesMax,
+      customerKey: source.customerKey,
       signal: call.signal,
     })
-    return store.putPart({ bucket, key, uploadId, partNumber, body }, call)
+    const stored = await store.putPart({ bucket, key, uploadId, partNumber, body, customerKey }, call)
+    return { ...stored, encryption: upload.encryption }
   },
-  encode: ({ etag, modifiedMs, checksum }) => ({
+  encode: ({ etag, modifiedMs, checksum, encryption }, { customerKey }) => ({
     status: 200,
-    headers: { 'x-amz-server-side-encryption': 'AES256' },
+    headers: encryptionHeaders(encryption, customerKey),
     body: document(
       'CopyPartResult',
       element('LastModified', isoDate(modifiedMs)),

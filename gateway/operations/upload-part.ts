@@ -1,6 +1,7 @@
 /** UploadPart: one part's bytes, under the upload's checksum algorithm. */
 import { defineOperation } from '../operation.ts'
 import { checksums } from '../s3/checksum.ts'
+import { checkUploadKey, decodeCustomerKey, encryptionHeaders } from '../s3/encryption.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
 import { partAlgorithm } from '../s3/multipart.ts'
 import { parsePartNumber, parseUploadId } from '../s3/names.ts'
@@ -19,24 +20,30 @@ export const uploadPart = defineOperation({
       key: request.key,
       uploadId: parseUploadId(request.param('uploadId')),
       partNumber: parsePartNumber(request.param('partNumber') ?? ''),
+      customerKey: decodeCustomerKey(request),
       body: request.body,
     }
   },
-  call: async ({ key, uploadId, partNumber, body }, { store, bucket, call }) => {
+  call: async ({ key, uploadId, partNumber, customerKey, body }, { store, bucket, call }) => {
     // No parts wanted, only the upload: it must exist before the client sends, and names the algorithm.
     const { upload } = await store.listParts(
       { bucket, key, uploadId, afterPartNumber: partNumber, limit: 1 },
       call,
     )
+    checkUploadKey(upload, customerKey)
     body.store(partAlgorithm(upload, body.clientAlgorithm))
-    const stored = await store.putPart({ bucket, key, uploadId, partNumber, body }, call)
-    return { etag: stored.etag, checksum: body.verified ?? stored.checksum }
+    const stored = await store.putPart({ bucket, key, uploadId, partNumber, body, customerKey }, call)
+    return {
+      etag: stored.etag,
+      checksum: body.verified ?? stored.checksum,
+      encryption: upload.encryption,
+    }
   },
-  encode: ({ etag, checksum }) => ({
+  encode: ({ etag, checksum, encryption }, { customerKey }) => ({
     status: 200,
     headers: {
       etag: `"${etag}"`,
-      'x-amz-server-side-encryption': 'AES256',
+      ...encryptionHeaders(encryption, customerKey),
       ...(checksum === undefined ? {} : { [checksums[checksum.algorithm].header]: checksum.value }),
     },
   }),

@@ -3,6 +3,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { ChecksumAlgorithm } from '../../node/core/catalog-types.ts'
+import type { CustomerKey } from '../object/customer-key.ts'
 import {
   type BodyDigests,
   type BodySource,
@@ -13,6 +14,7 @@ import {
 import type { BucketContext, S3Request } from '../operation.ts'
 import { checksums, createMd5 } from './checksum.ts'
 import { checkRead, preconditionFailed, type ReadConditions, readConditions } from './conditions.ts'
+import { checkCustomerKey, decodeSourceCustomerKey } from './encryption.ts'
 import { invalidArgument, S3Error } from './errors.ts'
 import { checkKey } from './names.ts'
 
@@ -23,6 +25,7 @@ export interface CopySource {
   readonly key: string
   readonly conditions: ReadConditions
   readonly expectedOwner: string | undefined
+  readonly customerKey: CustomerKey | undefined
 }
 
 function invalidSource(text: string): S3Error {
@@ -33,7 +36,7 @@ function invalidSource(text: string): S3Error {
   )
 }
 
-/** `[/]bucket/key[?versionId=null]`, percent-encoded UTF-8. Throws InvalidArgument. */
+/** `[/]bucket/key[?versionId=null]`, percent-encoded UTF-8. Throws InvalidArgument, InvalidRequest. */
 export function decodeCopySource(request: S3Request): CopySource {
   const text = request.headers[header] ?? ''
   // Any other question mark belongs to a key that was not encoded.
@@ -60,10 +63,11 @@ export function decodeCopySource(request: S3Request): CopySource {
     key,
     conditions: readConditions(request.headers, 'x-amz-copy-source-'),
     expectedOwner: request.headers['x-amz-source-expected-bucket-owner'],
+    customerKey: decodeSourceCustomerKey(request),
   }
 }
 
-/** Finds the source, if this user may read it. Throws NoSuchBucket, AccessDenied, NoSuchKey, PreconditionFailed. */
+/** Finds the source, if this user may read it. Throws NoSuchBucket, AccessDenied, NoSuchKey, PreconditionFailed, InvalidRequest. */
 export async function findCopySource(source: CopySource, context: BucketContext): Promise<StoredObject> {
   const bucket = await context.otherBucket(source.bucketName, 's3:GetObject')
   if (source.expectedOwner !== undefined && source.expectedOwner !== bucket.ownerId) {
@@ -73,6 +77,7 @@ export async function findCopySource(source: CopySource, context: BucketContext)
     await context.store.findObject({ bucket, key: source.key, expect: 'all' }, context.call),
   )
   if (object === undefined) throw new S3Error('NoSuchKey', undefined, { details: { Key: source.key } })
+  checkCustomerKey(object.version.encryption, source.customerKey)
   // A copy has no 304: whatever does not hold is a failed precondition.
   if (checkRead(source.conditions, object.version) !== 'holds')
     throw preconditionFailed('x-amz-copy-source-if-*')
@@ -85,11 +90,14 @@ export interface CopyBodyOptions {
   readonly range: ByteRange | undefined
   readonly algorithm: ChecksumAlgorithm
   readonly bytesMax: number
+  /** The source's own, see `CopySource`. */
+  readonly customerKey: CustomerKey | undefined
   readonly signal: AbortSignal | undefined
 }
 
 /** Stored bytes read again as a body: its digests are computed anew, nothing is taken on trust. Throws InvalidRequest when too large. */
-export function createCopyBody({ object, range, algorithm, bytesMax, signal }: CopyBodyOptions): BodySource {
+export function createCopyBody(options: CopyBodyOptions): BodySource {
+  const { object, range, algorithm, bytesMax, customerKey, signal } = options
   const bytes = range === undefined ? object.version.bytes : range.lastByte - range.firstByte + 1
   if (bytes > bytesMax) {
     throw new S3Error(
@@ -102,7 +110,7 @@ export function createCopyBody({ object, range, algorithm, bytesMax, signal }: C
   async function* read(): AsyncGenerator<Buffer> {
     if (bytes === 0) return
     const whole = range ?? { firstByte: 0, lastByte: bytes - 1 }
-    for await (const chunk of object.read(whole, signal === undefined ? {} : { signal })) {
+    for await (const chunk of object.read(whole, { signal, customerKey })) {
       md5.update(chunk)
       digester.update(chunk)
       yield chunk

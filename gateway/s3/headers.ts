@@ -38,20 +38,12 @@ const restricted: Readonly<Record<string, readonly string[]>> = {
   'x-amz-object-lock-mode': [],
   'x-amz-object-lock-retain-until-date': [],
   'x-amz-object-ownership': ['BucketOwnerEnforced'],
-  'x-amz-server-side-encryption': ['AES256'],
-  'x-amz-server-side-encryption-aws-kms-key-id': [],
-  'x-amz-server-side-encryption-bucket-key-enabled': ['false'],
-  'x-amz-server-side-encryption-context': [],
   'x-amz-tagging': [''],
   'x-amz-write-offset-bytes': [],
   'x-amz-if-match-last-modified-time': [],
   'x-amz-if-match-size': [],
 }
-const restrictedPrefixes = [
-  'x-amz-grant-',
-  'x-amz-server-side-encryption-customer-',
-  'x-amz-copy-source-server-side-encryption-customer-',
-]
+const restrictedPrefixes = ['x-amz-grant-']
 
 /** Throws NotImplemented for a header that must not be ignored on a write, InvalidStorageClass for that one. */
 export function refuseUnimplemented(headers: Headers): void {
@@ -64,13 +56,6 @@ export function refuseUnimplemented(headers: Headers): void {
         ? restrictedPrefixes.some((prefix) => name.startsWith(prefix))
         : !allowed.includes(headers[name] ?? '')
     if (refused) throw headerNotImplemented(name)
-  }
-}
-
-/** SSE-C headers on reads: we hold no such object, and answering in clear would be a lie. Throws NotImplemented. */
-export function refuseCustomerKeys(headers: Headers): void {
-  for (const name in headers) {
-    if (name.startsWith('x-amz-server-side-encryption-customer-')) throw headerNotImplemented(name)
   }
 }
 

@@ -2,13 +2,20 @@
  * What GetObject and HeadObject share: which bytes are asked, whether the conditions hold, and the headers of the answer.
  */
 import type { Checksum, Extent, Version } from '../../node/core/catalog-types.ts'
+import type { CustomerKey } from '../object/customer-key.ts'
 import { type ByteRange, objectOf, type StoredObject } from '../object/object-store.ts'
 import type { BucketContext, S3Request } from '../operation.ts'
 import { checksums, checksumText } from './checksum.ts'
 import { checkRead, preconditionFailed, type ReadConditions, readConditions } from './conditions.ts'
 import { httpDate } from './dates.ts'
+import {
+  checkCustomerKey,
+  decodeCustomerKey,
+  encryptionHeaders,
+  refuseWriteEncryption,
+} from './encryption.ts'
 import { S3Error } from './errors.ts'
-import { decodeOverrides, encodeMetadata, refuseCustomerKeys } from './headers.ts'
+import { decodeOverrides, encodeMetadata } from './headers.ts'
 import { objectParts } from './multipart.ts'
 import { checkVersionId, parsePartNumber } from './names.ts'
 import { contentRange, parseRange, type RangeRequest, resolveRange } from './range.ts'
@@ -20,12 +27,13 @@ export interface ObjectReadInput {
   readonly conditions: ReadConditions
   readonly overrides: Readonly<Record<string, string>>
   readonly withChecksum: boolean
+  readonly customerKey: CustomerKey | undefined
 }
 
-/** Throws InvalidArgument, InvalidRequest, NotImplemented. */
+/** Throws InvalidArgument, InvalidRequest. */
 export function decodeObjectRead(request: S3Request): ObjectReadInput {
   checkVersionId(request.param('versionId'))
-  refuseCustomerKeys(request.headers)
+  refuseWriteEncryption(request.headers)
   const part = request.param('partNumber')
   const range = request.headers.range
   if (part !== undefined && range !== undefined) {
@@ -38,6 +46,7 @@ export function decodeObjectRead(request: S3Request): ObjectReadInput {
     conditions: readConditions(request.headers),
     overrides: decodeOverrides((name) => request.param(name)),
     withChecksum: request.headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED',
+    customerKey: decodeCustomerKey(request),
   }
 }
 
@@ -49,7 +58,10 @@ export interface ObjectRead {
   readonly headers: Record<string, string>
 }
 
-/** Throws NoSuchKey, PreconditionFailed, NotModified, InvalidRange, InvalidPartNumber. */
+/**
+ * Throws NoSuchKey, InvalidPartNumber, InvalidRequest (a customer's key that lacks, is wrong or not called for),
+ * PreconditionFailed, NotModified, InvalidRange; the first of them that applies.
+ */
 export async function readObject(
   input: ObjectReadInput,
   context: BucketContext,
@@ -66,10 +78,11 @@ export async function readObject(
   const object = objectOf(found)
   if (object === undefined) throw new S3Error('NoSuchKey')
   const { version } = object
-  checkConditions(input.conditions, version)
-  const headers = objectHeaders(version)
-  Object.assign(headers, input.overrides)
   const part = input.partNumber === undefined ? undefined : findPart(version, input.partNumber)
+  checkCustomerKey(version.encryption, input.customerKey)
+  checkConditions(input.conditions, version)
+  const headers = { ...objectHeaders(version), ...encryptionHeaders(version.encryption, input.customerKey) }
+  Object.assign(headers, input.overrides)
   const range =
     part?.range ?? (input.range === undefined ? undefined : resolveRange(input.range, version.bytes))
   if (range !== undefined) headers['content-range'] = contentRange(range, version.bytes)
@@ -102,7 +115,6 @@ function objectHeaders(version: Version): Record<string, string> {
     'accept-ranges': 'bytes',
     'last-modified': httpDate(version.modifiedMs),
     etag: `"${version.etag}"`,
-    'x-amz-server-side-encryption': 'AES256',
   }
   encodeMetadata(version.metadata, headers)
   return headers

@@ -32,6 +32,9 @@ export interface CustomerEncryption {
 /** Absent where it could stand: SSE-S3, AES256 to clients. */
 export type ObjectEncryption = KmsEncryption | CustomerEncryption
 
+/** The named key that SSE-KMS uses when nobody names one, as AWS calls it. A key store need not have it. */
+export const defaultKeyName = 'alias/aws/s3'
+
 export const encryptionLimits = {
   /** AWS: a key's ARN has at most 2,048 characters; names in our key stores are short. */
   keyIdBytesMax: 256,

@@ -13,13 +13,11 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, type Stats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
+import { defaultKeyName } from '../core/object-encryption.ts'
 import { ClusterError } from '../errors.ts'
 import { envelopeKeyFingerprint, keyFingerprint, openEnvelope, sealEnvelope } from '../protocol/envelope.ts'
 import type { Kms } from '../world.ts'
 import { writeFileDurably } from './durable-file.ts'
-
-/** The key that SSE-KMS uses when a client names none, as AWS calls it. A key store need not have it. */
-export const defaultKeyName = 'alias/aws/s3'
 
 /** Visible ASCII, so that a name fits a header and a log line. */
 const keyName = z.string().regex(/^[\x21-\x7e]{1,256}$/)

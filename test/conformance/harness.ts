@@ -59,6 +59,7 @@ export const region = 'eu-central-1'
 export async function startLocalGateway(
   options: {
     limits?: Partial<GatewayLimits>
+    confidential?: boolean
     clock?: Clock
     federation?: FederationOptions
     port?: number
@@ -83,6 +84,7 @@ export async function startLocalGateway(
     domains: ['localhost', 's3.localhost'],
     clock,
     registry,
+    confidential: options.confidential ?? true,
     // A test that expects no internal error sees why there was one.
     logger: { error: (fields, message) => console.error(message, fields) },
     legacyFormSignatures: options.legacyFormSignatures ?? false,

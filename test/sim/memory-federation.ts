@@ -15,13 +15,13 @@ import { slotCount } from '../../node/core/slots.ts'
 import type { StateMachine } from '../../node/core/state-machine.ts'
 import { ClusterError } from '../../node/errors.ts'
 import { systemClock, systemRandom } from '../../node/io/system-world.ts'
-import { openEnvelope, sealEnvelope } from '../../node/protocol/envelope.ts'
 import type { Answer, Caller, Handlers, MessageName, Requests } from '../../node/protocol/messages.ts'
 import { groupHandlers } from '../../node/services/group-service.ts'
 import { ReplicaHost } from '../../node/services/replica.ts'
-import type { Clock, Kms } from '../../node/world.ts'
+import type { Clock } from '../../node/world.ts'
 import { nodesOf } from '../unit/cluster-fixture.ts'
 import { ed25519, foundingMap, genesisOf } from '../unit/registry-fixture.ts'
+import { MemoryKms } from './memory-kms.ts'
 import { MemoryShards } from './memory-shards.ts'
 import { fastLimits, until, voters } from './replica-cluster.ts'
 import { SimStore } from './sim-store.ts'
@@ -83,7 +83,7 @@ export interface FederationOptions {
 export class MemoryFederation implements Caller {
   readonly store: ClusterObjectStore
   readonly client: ClusterClient
-  readonly kms = ownersKey()
+  readonly kms = new MemoryKms(['testkey-1', 'testkey-2'])
   faults: FederationFaults
   readonly #options: FederationOptions
   readonly #hosts = new Map<string, ReplicaHost>()
@@ -183,14 +183,5 @@ export class MemoryFederation implements Caller {
     this.#hosts.set(nodeId, host)
     const group = await host.addGroup({ groupId, epoch: 1, members }, machine)
     await until(`${groupId} to lead itself`, () => group.status().role === 'leader')
-  }
-}
-
-/** A KMS with one key, which lives as long as the test. */
-function ownersKey(): Kms {
-  const key = Buffer.alloc(32, 7)
-  return {
-    wrap: async (secret, context) => sealEnvelope(key, secret, context),
-    unwrap: async (envelope, context) => openEnvelope(key, envelope, context),
   }
 }

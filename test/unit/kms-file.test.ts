@@ -4,11 +4,11 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { defaultKeyName } from '../../node/core/object-encryption.ts'
 import { ClusterError, type ClusterErrorCode } from '../../node/errors.ts'
 import {
   addNamedKeys,
   createFileKms,
-  defaultKeyName,
   destroyNamedKey,
   namedKeys,
   openFileKms,
