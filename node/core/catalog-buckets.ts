@@ -42,8 +42,9 @@ export function closeBucket(changes: RowChanges, { bucketId, attempt }: BucketCh
 }
 
 /**
- * Takes over rules of a higher revision; older ones change nothing. Refuses: NoSuchBucket (unknown to this group).
- * A closed bucket takes them, too: it may be opened again.
+ * Takes over rules of a higher revision; older ones change nothing. A closed bucket takes them, too: it may be opened
+ * again. Refuses: NoSuchBucket (unknown to this group), WriteRulesConflict when versioning would be off again or Object
+ * Lock lost, which the registry never asks for: a faulty gateway cannot end it either.
  */
 export function setBucketRules(
   changes: RowChanges,
@@ -53,6 +54,13 @@ export function setBucketRules(
   if (row === undefined) throw unknown(bucketId)
   const before = row.rules ?? initialWriteRules
   if (rules.revision > before.revision) {
+    const off = before.versioning !== 'Off' && rules.versioning === 'Off'
+    const locked = (before.objectLock ?? rules.objectLock) !== undefined
+    if (off || (locked && (rules.objectLock === undefined || rules.versioning !== 'Enabled'))) {
+      throw new ClusterError('WriteRulesConflict', 'versioning and Object Lock stay once they are on', {
+        details: { bucketId, revision: before.revision },
+      })
+    }
     changes.put(rowKeys.bucket(bucketId), { ...row, rules } satisfies BucketRow)
   }
   return {}

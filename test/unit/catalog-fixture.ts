@@ -1,7 +1,14 @@
 /** Builders of catalog commands, and a census of the rows that checks what must always hold. */
 import assert from 'node:assert/strict'
 import { catalog } from '../../node/core/catalog.ts'
-import type { ExtentsRow, ObjectRow, PartRow } from '../../node/core/catalog-rows.ts'
+import type {
+  BucketRow,
+  ExtentsRow,
+  MarkerRow,
+  NoncurrentRow,
+  ObjectRow,
+  PartRow,
+} from '../../node/core/catalog-rows.ts'
 import type { Blob, CatalogCommand, Extent, Part, Upload, Version } from '../../node/core/catalog-types.ts'
 import { decodeRow } from '../../node/core/row-codec.ts'
 import { Driver, type MemoryRows } from './row-fixture.ts'
@@ -150,8 +157,11 @@ export function census(rows: MemoryRows): {
   const ids = (family: string) => new Set(of(family).map(([id]) => id))
   const uses: string[] = []
   const extentRows = ids('e/')
-  for (const [, value] of of('o/')) {
-    const { version: stored, extentsApart } = decodeRow<ObjectRow>(value)
+  checkHistories(rows)
+  for (const [, value] of [...of('o/'), ...of('v/')]) {
+    const row = decodeRow<ObjectRow | MarkerRow>(value)
+    if ('marker' in row) continue
+    const { version: stored, extentsApart } = row
     const apart = rows.get(`e/${stored.versionId}`)
     assert.equal(apart !== undefined, extentsApart)
     extentRows.delete(stored.versionId)
@@ -177,11 +187,58 @@ export function census(rows: MemoryRows): {
   assert.ok(fenced.isDisjointFrom(referenced), 'no blob in use is fenced')
   assert.ok(garbage.isSubsetOf(fenced), 'garbage is fenced')
   for (const [id, value] of of('b/')) {
-    const row = decodeRow<{ objectCount: number; uploadCount: number; state: string }>(value)
+    const row = decodeRow<BucketRow>(value)
     const count = (family: string) => [...ids(family)].filter((path) => path.startsWith(`${id}/`)).length
     assert.equal(row.objectCount, count('o/'))
     assert.equal(row.uploadCount, count('u/'))
-    if (row.state !== 'open') assert.equal(row.objectCount + row.uploadCount, 0)
+    assert.equal(row.versionCount ?? 0, count('v/') + count('x/'))
+    if (row.state !== 'open') assert.equal(row.objectCount + row.uploadCount + (row.versionCount ?? 0), 0)
   }
   return { referenced, garbage, fenced }
+}
+
+/** Keys with versions: one current row that is the newest, a place row for each other, at most one null version. */
+function checkHistories(rows: MemoryRows): void {
+  const expected = new Set<string>()
+  const newest = new Map<string, number>()
+  const nulls = new Set<string>()
+  for (const [rowKey, value] of rows.rows) {
+    const family = rowKey.slice(0, 2)
+    if (!['o/', 'x/', 'v/'].includes(family)) continue
+    const row = decodeRow<ObjectRow | MarkerRow | NoncurrentRow>(value)
+    const entry = 'marker' in row ? row.marker : row.version
+    const { key, versionId, modifiedMs, versioned } = entry
+    const bucket = rowKey.slice(2, rowKey.indexOf('/', 2))
+    const name = JSON.stringify([bucket, key])
+    if (versioned !== true) {
+      assert.ok(!nulls.has(name), `${name} has one null version`)
+      nulls.add(name)
+    }
+    if (family !== 'v/') {
+      assert.equal(rowKey.slice(2), `${bucket}/${key}`)
+      assert.equal(family, 'marker' in row ? 'x/' : 'o/')
+      assert.ok(!newest.has(name), `${name} has one current version or marker`)
+      newest.set(name, modifiedMs)
+      continue
+    }
+    assert.ok('noncurrentMs' in row && row.noncurrentMs > modifiedMs)
+    const path = `${bucket}/${key.replaceAll('\u0000', '\u0000\u0001')}\u0000\u0000`
+    expected.add(`w/${path}${versionId}`)
+    assert.deepEqual(decodeRow(rows.get(`w/${path}${versionId}`) ?? new Uint8Array()), { modifiedMs })
+    if (versioned === true) continue
+    expected.add(`n/${bucket}/${key}`)
+    const place = decodeRow(rows.get(`n/${bucket}/${key}`) ?? new Uint8Array())
+    assert.deepEqual(place, { modifiedMs, versionId })
+  }
+  for (const [rowKey, value] of rows.rows) {
+    if (rowKey.startsWith('v/')) {
+      const row = decodeRow<NoncurrentRow>(value)
+      const { key, modifiedMs } = 'marker' in row ? row.marker : row.version
+      const name = JSON.stringify([rowKey.slice(2, rowKey.indexOf('/', 2)), key])
+      assert.ok((newest.get(name) ?? -1) > modifiedMs, 'what is noncurrent is older than what is current')
+    }
+    if (rowKey.startsWith('w/') || rowKey.startsWith('n/')) {
+      assert.ok(expected.has(rowKey), `${rowKey} leads nowhere`)
+    }
+  }
 }

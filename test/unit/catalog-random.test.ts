@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { VersioningState, WriteRules } from '../../node/core/bucket-configuration.ts'
 import { catalog } from '../../node/core/catalog.ts'
 import { answerCatalogQuery } from '../../node/core/catalog-queries.ts'
-import type { Blob, CatalogCommand, WriteConditions } from '../../node/core/catalog-types.ts'
+import type {
+  Amendment,
+  Blob,
+  CatalogCommand,
+  ListedVersion,
+  VersionAttributes,
+  WriteConditions,
+} from '../../node/core/catalog-types.ts'
 import { isErrorReply } from '../../node/core/state-machine.ts'
 import { census, dataKey, inline, metadata, sharded, version } from './catalog-fixture.ts'
-import { CatalogOracle } from './catalog-oracle.ts'
+import { CatalogOracle, type Entry } from './catalog-oracle.ts'
 import { Driver, Seeded } from './row-fixture.ts'
 
 /** SEED repeats one run, RUNS makes more of them. */
@@ -42,9 +50,13 @@ class CommandSource {
     const draw = random.below(100)
     if (draw < 4) return { kind: 'open-bucket', bucketId, attempt: random.below(30) }
     if (draw < 6) return { kind: 'close-bucket', bucketId, attempt: random.below(30) }
+    if (draw < 9) return { kind: 'set-write-rules', bucketId, rules: this.#rules(bucketId) }
     if (draw < 26) return this.#put(bucketId, key)
-    if (draw < 36) return this.#delete(bucketId, key)
-    if (draw < 44) return { kind: 'create-upload', bucketId, upload: this.#upload(key) }
+    if (draw < 31) return this.#delete(bucketId, key)
+    if (draw < 37) return this.#deleteVersion(bucketId, key)
+    if (draw < 41) return this.#amend(bucketId, key)
+    if (draw < 48)
+      return { kind: 'create-upload', bucketId, upload: this.#upload(key), ...this.#revision(bucketId) }
     if (draw < 68) return this.#part()
     if (draw < 80) return this.#complete()
     if (draw < 83) return { kind: 'abort-upload', ...this.#uploadName(), nowMs: this.#time() }
@@ -72,14 +84,21 @@ class CommandSource {
     return {
       kind: 'put-version',
       bucketId,
-      version: version(this.#id('f'), key, { extents, bytes, etag, modifiedMs: this.#time() }),
+      version: version(this.#id('f'), key, {
+        extents,
+        bytes,
+        etag,
+        modifiedMs: this.#time(),
+        ...this.#attributes(),
+      }),
       blobs: distinct,
       conditions: this.#conditions(),
+      ...this.#revision(bucketId),
     }
   }
 
   #delete(bucketId: string, key: string): CatalogCommand {
-    const current = this.oracle.objects.get(`${bucketId}/${key}`)?.version.versionId
+    const current = this.#history(bucketId, key)[0]?.id
     const named = current !== undefined && this.random.chance(50) ? { versionId: current } : {}
     return {
       kind: 'delete-object',
@@ -88,7 +107,96 @@ class CommandSource {
       nowMs: this.#time(),
       conditions: this.#conditions(),
       ...named,
+      ...(this.random.chance(90) ? { markerId: this.#id('d'), ownerId: 'user-2' } : {}),
+      ...this.#revision(bucketId),
     }
+  }
+
+  #deleteVersion(bucketId: string, key: string): CatalogCommand {
+    return {
+      kind: 'delete-version',
+      bucketId,
+      key,
+      versionId: this.#anyVersion(bucketId, key)?.id ?? 'f1',
+      nowMs: this.#time(),
+      conditions: this.#conditions(),
+      ...(this.random.chance(30) ? { bypassGovernance: true } : {}),
+    }
+  }
+
+  #amend(bucketId: string, key: string): CatalogCommand {
+    const entry = this.#anyVersion(bucketId, key)
+    const seen = this.random.chance(90) ? entry?.version?.amendId : 'a0'
+    return {
+      kind: 'amend-version',
+      bucketId,
+      key,
+      versionId: entry?.id ?? 'f1',
+      nowMs: this.#time(),
+      change: this.#change(),
+      amendId: this.#id('a'),
+      ...(seen === undefined ? {} : { afterAmendId: seen }),
+      ...(this.random.chance(30) ? { bypassGovernance: true } : {}),
+      ...this.#revision(bucketId),
+    }
+  }
+
+  #change(): Amendment {
+    const { random } = this
+    const { retention, acl, tags } = this.#attributes()
+    switch (random.below(4)) {
+      case 0:
+        return { kind: 'legal-hold', on: random.chance(40) }
+      case 1:
+        return { kind: 'tags', tags: tags ?? null }
+      case 2:
+        return { kind: 'acl', acl: acl ?? null }
+      default:
+        return { kind: 'retention', retention: retention ?? null }
+    }
+  }
+
+  #attributes(): VersionAttributes {
+    const { random } = this
+    const retention = {
+      mode: random.pick(['GOVERNANCE', 'COMPLIANCE'] as const),
+      untilMs: this.#time() + random.below(40),
+    }
+    return {
+      ...(random.chance(10) ? { retention } : {}),
+      ...(random.chance(3) ? { legalHold: true } : {}),
+      ...(random.chance(10) ? { tags: { a: 'b' } } : {}),
+      ...(random.chance(10)
+        ? { acl: { grants: [{ grantee: { kind: 'all-users' }, permission: 'READ' }] } }
+        : {}),
+    }
+  }
+
+  /** Revisions that rise slowly; states that a registry would never ask for among them. */
+  #rules(bucketId: string): WriteRules {
+    const { random } = this
+    const known = this.oracle.buckets.get(bucketId)?.rules.revision ?? 0
+    const versioning: VersioningState = random.pick(['Off', 'Enabled', 'Enabled', 'Suspended'])
+    const defaultRetention = { mode: 'GOVERNANCE', days: 1 } as const
+    return {
+      revision: known + random.below(3),
+      versioning,
+      ...(random.chance(8) ? { objectLock: random.chance(20) ? { defaultRetention } : {} } : {}),
+    }
+  }
+
+  #revision(bucketId: string): { rulesRevision?: number } {
+    const known = this.oracle.buckets.get(bucketId)?.rules.revision ?? 0
+    return this.random.chance(50) ? { rulesRevision: known + (this.random.chance(5) ? 1 : 0) } : {}
+  }
+
+  #history(bucketId: string, key: string): readonly Entry[] {
+    return this.oracle.histories.get(`${bucketId}/${key}`) ?? []
+  }
+
+  #anyVersion(bucketId: string, key: string): Entry | undefined {
+    const history = this.#history(bucketId, key)
+    return history.length === 0 ? undefined : this.random.pick(history)
   }
 
   #upload(key: string) {
@@ -100,6 +208,7 @@ class CommandSource {
       metadata,
       dataKey,
       segmentBytes: 10,
+      ...this.#attributes(),
     }
   }
 
@@ -133,6 +242,7 @@ class CommandSource {
       etag: this.random.pick(['e1', 'e2']),
       nowMs: this.#time(),
       partBytesMin: this.random.pick([0, 0, 10]),
+      ...this.#revision(name.bucketId),
       conditions: this.#conditions(),
     }
   }
@@ -171,7 +281,7 @@ class CommandSource {
   }
 }
 
-async function agree(driver: Driver, oracle: CatalogOracle): Promise<void> {
+async function agree(driver: Driver, oracle: CatalogOracle, pageSizes: readonly number[]): Promise<void> {
   const { referenced, garbage } = census(driver.rows)
   assert.deepEqual(referenced, new Set([...oracle.used.keys()].sort()).intersection(referenced))
   assert.equal(referenced.size, oracle.used.size)
@@ -179,12 +289,21 @@ async function agree(driver: Driver, oracle: CatalogOracle): Promise<void> {
   for (const bucketId of bucketIds) {
     if (oracle.buckets.get(bucketId)?.open !== true) continue
     for (const key of keys) {
-      const query = { kind: 'find-object', bucketId, key, blobsFor: 'all' } as const
-      const found = await answerCatalogQuery(driver.rows, query)
-      const expected = oracle.objects.get(`${bucketId}/${key}`)
-      assert.deepEqual(found.version, expected?.version)
-      assert.deepEqual(found.blobs, expected?.blobIds.map((blobId) => oracle.used.get(blobId)?.blob) ?? [])
+      const history = oracle.histories.get(`${bucketId}/${key}`) ?? []
+      await agreeOnVersion(driver, oracle, { bucketId, key, expected: history[0] })
+      for (const expected of history) {
+        await agreeOnVersion(driver, oracle, { bucketId, key, versionId: expected.id, expected })
+      }
+      const expected = history.find((entry) => !entry.versioned)
+      await agreeOnVersion(driver, oracle, { bucketId, key, versionId: 'null', expected })
     }
+    const all = keys
+      .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+      .flatMap((key) => {
+        const history = oracle.histories.get(`${bucketId}/${key}`) ?? []
+        return history.map((entry, at) => listedEntry(key, entry, at === 0))
+      })
+    for (const limit of pageSizes) assert.deepEqual(await pagesOf(driver, bucketId, limit), all)
     const list = {
       kind: 'list-uploads',
       bucketId,
@@ -202,6 +321,48 @@ async function agree(driver: Driver, oracle: CatalogOracle): Promise<void> {
   }
 }
 
+async function agreeOnVersion(
+  driver: Driver,
+  oracle: CatalogOracle,
+  look: { bucketId: string; key: string; versionId?: string; expected: Entry | undefined },
+): Promise<void> {
+  const { expected, ...named } = look
+  const found = await answerCatalogQuery(driver.rows, { kind: 'find-object', blobsFor: 'all', ...named })
+  assert.deepEqual(found.version, expected?.version)
+  const blobs = expected?.blobIds.map((blobId) => oracle.used.get(blobId)?.blob) ?? []
+  assert.deepEqual(found.blobs, blobs)
+  const isMarker = expected !== undefined && expected.version === undefined
+  assert.equal(found.marker?.versionId, isMarker ? expected.id : undefined)
+  assert.equal(found.versioning ?? 'Off', oracle.buckets.get(look.bucketId)?.rules.versioning)
+}
+
+function listedEntry(key: string, entry: Entry, isLatest: boolean): object {
+  const { id: versionId, modifiedMs, ownerId, versioned, version: stored } = entry
+  const common = { key, versionId, modifiedMs, ownerId, isLatest, ...(versioned ? { versioned } : {}) }
+  if (stored === undefined) return { kind: 'marker', ...common }
+  return { kind: 'version', ...common, bytes: stored.bytes, etag: stored.etag }
+}
+
+/** All pages of the listing of versions, each begun where the one before it ended, in the words of a client. */
+async function pagesOf(driver: Driver, bucketId: string, limit: number): Promise<ListedVersion[]> {
+  const items: ListedVersion[] = []
+  let after = { afterKey: '', afterVersionId: '' }
+  for (;;) {
+    const page = await answerCatalogQuery(driver.rows, {
+      kind: 'list-versions',
+      bucketId,
+      prefix: '',
+      delimiter: '',
+      ...after,
+      limit,
+    })
+    items.push(...page.items)
+    const last = page.items.at(-1)
+    if (!page.truncated || last === undefined) return items
+    after = { afterKey: last.key, afterVersionId: last.versioned === true ? last.versionId : 'null' }
+  }
+}
+
 test('random commands, repeated and late ones among them, are answered as by plain maps, and no blob in use is lost', async () => {
   const outcomes = new Map<string, number>()
   for (let seed = firstSeed; seed < firstSeed + runs; seed += 1) {
@@ -209,19 +370,26 @@ test('random commands, repeated and late ones among them, are answered as by pla
     const twin = new Driver(catalog)
     const oracle = new CatalogOracle()
     const source = new CommandSource(new Seeded(seed), oracle)
+    // Of its own: the clock jumps, but what commands come does not depend on it.
+    const clock = new Seeded(seed + 1_000_000)
     for (let step = 0; step < stepsPerRun; step += 1) {
       const command = source.next()
       const where = `SEED=${seed} step ${step}: ${JSON.stringify(command)}`
-      const expected = oracle.apply(command)
+      const leaderMs = 980 + clock.below(100)
+      driver.leaderMs = leaderMs
+      twin.leaderMs = leaderMs
+      const expected = oracle.apply(command, leaderMs)
       const { reply, mutations } = driver.apply(command)
       const shown = isErrorReply(reply) ? { refused: reply.error.code } : reply
       assert.deepEqual(shown, expected, where)
       assert.deepEqual(twin.apply(command).mutations, mutations, `${where}: replicas differ`)
       const outcome = isErrorReply(reply) ? reply.error.code : `${command.kind} done`
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
-      if (step % 20 === 0) await agree(driver, oracle).catch((error) => assert.fail(`${where}: ${error}`))
+      if (step % 20 === 0) {
+        await agree(driver, oracle, [1000]).catch((error) => assert.fail(`${where}: ${error}`))
+      }
     }
-    await agree(driver, oracle)
+    await agree(driver, oracle, [1, 2, 3])
   }
   for (const outcome of [
     'VersionAbandoned',
@@ -229,6 +397,14 @@ test('random commands, repeated and late ones among them, are answered as by pla
     'BucketNotEmpty',
     'StaleBucket',
     'InvalidPart',
+    'WriteRulesBehind',
+    'WriteRulesConflict',
+    'WormProtected',
+    'NoObjectLock',
+    'IsDeleteMarker',
+    'ConditionalConflict',
+    'delete-version done',
+    'amend-version done',
     'complete-upload done',
     'relocate-shard done',
   ]) {
