@@ -4,6 +4,7 @@
 import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
 import { addressSchema, memberShape, readConfig } from '../node/config.ts'
+import { awsBucketDefaults, type BucketDefaults, classicBucketDefaults } from './bucket-defaults.ts'
 
 const gatewaySchema = z.object({
   ...memberShape,
@@ -21,6 +22,19 @@ const gatewaySchema = z.object({
   domains: z.array(z.string()).default(['localhost', 's3.localhost']),
   /** Accepts POST forms whose policy is signed with HMAC-SHA1, as before Signature Version 4 (ops/decisions/0195). */
   legacyFormSignatures: z.boolean().default(false),
+  /**
+   * How new buckets begin: `aws` as AWS makes them (lists off, public access blocked), `classic` as before 2023; or
+   * each setting by itself. See decision 0191.
+   */
+  bucketDefaults: z
+    .union([
+      z.enum(['aws', 'classic']),
+      z.object({
+        ownership: z.enum(['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter']).optional(),
+        publicAccessBlock: z.boolean(),
+      }),
+    ])
+    .default('aws'),
   /** The owner's key store: a file in the local federation. */
   kms: z.object({ kind: z.literal('file'), file: z.string() }),
 })
@@ -44,4 +58,10 @@ loopback.addAddress('::1', 'ipv6')
 function isLoopback(host: string): boolean {
   const version = isIP(host)
   return version === 0 ? host === 'localhost' : loopback.check(host, version === 6 ? 'ipv6' : 'ipv4')
+}
+
+export function bucketDefaultsOf({ bucketDefaults: set }: GatewayConfig): BucketDefaults {
+  if (set === 'aws') return awsBucketDefaults
+  if (set === 'classic') return classicBucketDefaults
+  return { ownership: set.ownership, publicAccessBlock: set.publicAccessBlock }
 }

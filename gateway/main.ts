@@ -12,7 +12,8 @@ import { systemClock, systemRandom } from '../node/io/system-world.ts'
 import { Member } from '../node/member.ts'
 import type { MetricSpec, Metrics } from '../node/metrics.ts'
 import { selfTest } from '../wasm/self-test.ts'
-import { type GatewayConfig, isConfidential, readGatewayConfig } from './config.ts'
+import { RegistryAccounts } from './accounts.ts'
+import { bucketDefaultsOf, type GatewayConfig, isConfidential, readGatewayConfig } from './config.ts'
 import { ClusterObjectStore, type ObjectStoreEvents } from './object/cluster-object-store.ts'
 import { RegistryCredentials } from './registry-credentials.ts'
 import { createGateway } from './server.ts'
@@ -73,6 +74,8 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
     store,
     credentials: new RegistryCredentials(cluster, kms),
     sessions: new SessionTokens(new SessionKeyring({ router: cluster.router, kms, clock: systemClock })),
+    accounts: new RegistryAccounts(cluster),
+    bucketDefaults: bucketDefaultsOf(config),
     region: config.region,
     domains: config.domains,
     clock: systemClock,

@@ -5,7 +5,9 @@
  * Operations never import each other and never see sockets, signatures or metrics: that is the pipeline's.
  */
 import type { Bucket } from '../node/core/registry-types.ts'
+import type { AccountSource } from './accounts.ts'
 import type { Identity } from './auth/identity.ts'
+import type { BucketDefaults } from './bucket-defaults.ts'
 import type { GatewayLimits } from './limits.ts'
 import type { CallContext, ObjectStore } from './object/object-store.ts'
 import { type QueryPairs, queryValue } from './s3/address.ts'
@@ -15,6 +17,22 @@ import { parseXml, type XmlNode } from './s3/xml.ts'
 
 export type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS'
 export type Target = 'service' | 'bucket' | 'object'
+
+/** An IAM action that a request needs beside its operation's own. */
+export interface FurtherAction {
+  readonly action: string
+  /** When the request names a version; absent: the same. */
+  readonly versionAction?: string
+  /**
+   * always. A header (lower case) that is there, or has the value. `acl`: the request brings a list that lets in others
+   * than the bucket's owner and the writer.
+   */
+  readonly when:
+    | 'always'
+    | 'acl'
+    | { readonly header: string }
+    | { readonly header: string; readonly is: string }
+}
 
 /** What tells an operation from its neighbours. Part of the operation table. */
 export interface OperationRow {
@@ -37,6 +55,10 @@ export interface OperationRow {
   readonly anyRegion?: true
   /** IAM action. */
   readonly action: string
+  /** IAM action when the request names a version; absent: the same. */
+  readonly versionAction?: string
+  /** What else must be allowed, when the request asks for it. */
+  readonly furtherActions?: readonly FurtherAction[]
   /** It only ever answers as AWS does for a bucket that does not use the feature. For README's table. */
   readonly unused?: true
   /** What a user of it should know, for README's table: a few words. */
@@ -107,6 +129,11 @@ export class S3Request {
     return this.#document !== undefined && this.#document.length > 0
   }
 
+  /** The document in the body as text; for those that are no XML. */
+  get documentText(): string {
+    return this.#document?.toString('utf8') ?? ''
+  }
+
   /** The XML body, whose root must be `root`. Throws MalformedXML. */
   document(root: string): XmlNode {
     return parseXml(this.#document ?? Buffer.alloc(0), root)
@@ -131,6 +158,8 @@ export interface OperationContext {
   readonly store: ObjectStore
   readonly call: CallContext
   readonly identity: Identity
+  readonly accounts: AccountSource
+  readonly bucketDefaults: BucketDefaults
   readonly region: string
   readonly limits: GatewayLimits
   readonly nowMs: number
@@ -138,10 +167,34 @@ export interface OperationContext {
   readonly eventTargets: ReadonlySet<string>
 }
 
+type FindObject = Parameters<ObjectStore['findObject']>[0]
+type FoundObject = Awaited<ReturnType<ObjectStore['findObject']>>
+
+/** Another bucket's object that may be read. */
+export interface ObjectSource {
+  readonly bucket: Bucket
+  /** As `ObjectStore.findObject`, for the key that was asked for. Throws AccessDenied. */
+  findObject(find: Omit<FindObject, 'bucket' | 'key'>): Promise<FoundObject>
+}
+
 export interface BucketContext extends OperationContext {
   readonly bucket: Bucket
-  /** Another bucket (the source of a copy), if this user may do `action` there. Throws NoSuchBucket, AccessDenied. */
-  otherBucket(name: string, action: string): Promise<Bucket>
+  /**
+   * As `ObjectStore.findObject` for the request's own key, and throws AccessDenied when what is found decides so.
+   * Operations with `findsObject` use it, all others may use the store's.
+   */
+  findObject(find: Omit<FindObject, 'bucket'>): Promise<FoundObject>
+  /**
+   * The source of a copy, for reading. Throws NoSuchBucket and AccessDenied; whoever may not list the source is not told
+   * whether the key exists.
+   */
+  source(source: {
+    readonly bucketName: string
+    readonly key: string
+    readonly versionId?: string | undefined
+  }): Promise<ObjectSource>
+  /** Of operations with `perKey`: throws AccessDenied unless this key (and version) may be deleted. */
+  authoriseKey(key: string, versionId: string | undefined): Promise<void>
 }
 
 /** `object`: streamed to the store. `form`: as well, out of a POST form. `xml`: collected, bounded, verified, then decoded. */
@@ -157,6 +210,14 @@ interface OperationTraits {
   readonly documentBytesMax?: number
   /** False: `x-amz-checksum-*` headers are not about the body of the request. */
   readonly bodyChecksum?: false
+  /** It reads its object through `context.findObject`, which decides about access then: no look-up of its own for that. */
+  readonly findsObject?: true
+  /** Those who do not sign are answered, too, without a decision: the answer holds only what is the caller's own. */
+  readonly anonymousToo?: true
+  /** It asks `context.authoriseKey` for each key in its document, and needs no permission beside. */
+  readonly perKey?: true
+  /** Context keys of policies that the document in the body decides, by lower-case name. Throws what decode throws. */
+  readonly documentKeys?: (request: S3Request, nowMs: number) => Readonly<Record<string, readonly string[]>>
   /** The answer may take long: begin it with 200 and white space, put errors into its body, as AWS does. */
   readonly slowAnswer?: boolean
 }

@@ -6,11 +6,17 @@
  * counted once, whatever becomes of it.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import type { Bucket } from '../node/core/registry-types.ts'
 import type { Clock } from '../node/world.ts'
+import type { AccountSource } from './accounts.ts'
+import { admitService } from './auth/admission.ts'
 import { type Authenticated, Authenticator, type Unauthenticated } from './auth/authenticate.ts'
-import { authorise } from './auth/authorise.ts'
+import { RequestAccess } from './auth/authorise.ts'
+import { BucketGate } from './auth/bucket-gate.ts'
 import type { CredentialSource, SessionOpener } from './auth/credential-source.ts'
+import { PolicyCache } from './auth/policy/policy-cache.ts'
+import type { BucketDefaults } from './bucket-defaults.ts'
 import { ClientGone, Exchange } from './exchange.ts'
 import type { GatewayLimits } from './limits.ts'
 import { type GatewayMetrics, type Outcome, unknownOperation } from './metrics.ts'
@@ -45,6 +51,8 @@ export interface PipelineOptions {
   readonly store: ObjectStore
   readonly credentials: CredentialSource
   readonly sessions: SessionOpener | undefined
+  readonly accounts: AccountSource
+  readonly bucketDefaults: BucketDefaults
   readonly router: Router
   readonly region: string
   /** Host names whose sub-domains are buckets. Lower case. */
@@ -99,6 +107,7 @@ interface Progress {
 export class Pipeline {
   readonly #options: PipelineOptions
   readonly #authenticator: Authenticator
+  readonly #policies = new PolicyCache()
   #inFlight = 0
   #closing = false
 
@@ -171,12 +180,15 @@ export class Pipeline {
       store: this.#options.store,
       call,
       identity: authenticated.identity,
+      accounts: this.#options.accounts,
+      bucketDefaults: this.#options.bucketDefaults,
       region: this.#options.region,
       limits,
       nowMs: clock.wallMs(),
       eventTargets: this.#options.eventTargets,
     }
-    const run = await this.#prepare(operation, context, address)
+    const access = this.#access(authenticated, { address, raw, nowMs: context.nowMs })
+    const run = await this.#prepare(operation, context, { address, access, headers: authenticated.headers })
     const request = await this.#request(operation, entered, exchange)
     try {
       await this.#run(operation, exchange, () => run(request))
@@ -188,8 +200,8 @@ export class Pipeline {
   /** What answers everybody is asked for nothing. */
   async #open(asked: AskedOpenly & { operation: OpenOperation }): Promise<void> {
     const { operation, address, headers, exchange, call } = asked
-    const { store, region, limits, clock } = this.#options
-    const context = { store, call, region, limits, nowMs: clock.wallMs() }
+    const { store, accounts, bucketDefaults, region, limits, clock } = this.#options
+    const context = { store, call, accounts, bucketDefaults, region, limits, nowMs: clock.wallMs() }
     const request = new S3Request(this.#fields(address, headers))
     await this.#run(operation, exchange, () => operation.run(request, context))
   }
@@ -233,32 +245,53 @@ export class Pipeline {
     return { authenticated, address: { ...address, key }, form: { fields, body } }
   }
 
-  /** Access is decided here, before a byte of the body is read. */
+  #access(
+    { identity, headers }: Authenticated,
+    about: { readonly address: Address; readonly raw: IncomingMessage; readonly nowMs: number },
+  ): RequestAccess {
+    const { socket } = about.raw
+    const tlsVersion = socket instanceof TLSSocket ? socket.getProtocol()?.replace('TLSv', '') : undefined
+    const facts = {
+      identity,
+      headers,
+      query: about.address.query,
+      sourceIp: socket.remoteAddress?.replace(/^::ffff:/, '') ?? '',
+      secure: this.#options.secure,
+      tlsVersion,
+      nowMs: about.nowMs,
+      region: this.#options.region,
+    }
+    return new RequestAccess(facts, this.#policies)
+  }
+
+  /**
+   * Access is decided here, before a byte of the body is read; but for what policies ask of a document in the body,
+   * which is read first then, bounded as it is.
+   */
   async #prepare(
     operation: BucketOperation | ServiceOperation,
     context: OperationContext,
-    address: Address,
+    about: { readonly address: Address; readonly access: RequestAccess; readonly headers: Headers },
   ): Promise<(request: S3Request) => Promise<S3Response>> {
-    const { identity } = context
+    const { address, access, headers } = about
+    const asked = { headers, query: address.query }
     if (operation.kind === 'service') {
-      authorise({ identity, action: operation.action, bucket: undefined })
+      admitService(operation, { ...asked, bucketName: address.bucket }, access)
       return (request) => operation.run(request, context)
     }
-    const find = async (name: string, action: string): Promise<Bucket> => {
-      const bucket = await this.#findBucket(name, context.call)
-      authorise({ identity, action, bucket })
-      return bucket
-    }
-    const bucket = await find(address.bucket, operation.action)
-    const otherBucket = async (name: string, action: string) => {
-      checkBucketName(name)
-      return name === bucket.name ? bucket : find(name, action)
-    }
-    const bucketContext: BucketContext = { ...context, bucket, otherBucket }
-    return (request) => {
-      const owner = request.headers['x-amz-expected-bucket-owner']
+    const { store, call, nowMs } = context
+    const findBucket = (name: string): Promise<Bucket> => this.#findBucket(name, call)
+    const bucket = await findBucket(address.bucket)
+    const subject = { bucket, key: address.key }
+    const gate = new BucketGate({ operation, subject, asked, access, store, call, findBucket })
+    const { documentKeys } = operation
+    if (documentKeys === undefined) await gate.open()
+    const bucketContext: BucketContext = { ...context, bucket, ...gate.functions }
+    return async (request) => {
+      if (documentKeys !== undefined) await gate.open(documentKeys(request, nowMs))
+      const owner = headers['x-amz-expected-bucket-owner']
       if (owner !== undefined && owner !== bucket.ownerId) throw new S3Error('AccessDenied')
-      return operation.run(request, bucketContext)
+      return gate.pass(() => operation.run(request, bucketContext))
     }
   }
 

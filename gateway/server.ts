@@ -9,7 +9,9 @@ import type { Socket } from 'node:net'
 import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { Clock } from '../node/world.ts'
+import type { AccountSource } from './accounts.ts'
 import type { CredentialSource, SessionOpener } from './auth/credential-source.ts'
+import { awsBucketDefaults, type BucketDefaults } from './bucket-defaults.ts'
 import { type GatewayLimits, gatewayLimits } from './limits.ts'
 import { createGatewayMetrics } from './metrics.ts'
 import type { ObjectStore } from './object/object-store.ts'
@@ -24,6 +26,9 @@ export interface GatewayOptions {
   readonly credentials: CredentialSource
   /** Opens the tokens of sessions; absent: there are none. */
   readonly sessions?: SessionOpener
+  readonly accounts: AccountSource
+  /** Absent: AWS's. */
+  readonly bucketDefaults?: BucketDefaults
   readonly region: string
   /** Host names under which buckets are addressed virtual-host style. */
   readonly domains: readonly string[]
@@ -54,6 +59,8 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
     store: options.store,
     credentials: options.credentials,
     sessions: options.sessions,
+    accounts: options.accounts,
+    bucketDefaults: options.bucketDefaults ?? awsBucketDefaults,
     router: createRouter(operations),
     region: options.region,
     domains: options.domains.map((domain) => domain.toLowerCase()),

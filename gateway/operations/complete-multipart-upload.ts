@@ -1,6 +1,7 @@
 /** CompleteMultipartUpload: the parts listed become the object, at once. Sent again after success, it succeeds again. */
 import type { Checksum, Part, Upload, Version } from '../../node/core/catalog-types.ts'
 import { ClusterError } from '../../node/errors.ts'
+import { conditionalActions } from '../auth/admission.ts'
 import { gatewayLimits } from '../limits.ts'
 import { objectOf, type PutResult } from '../object/object-store.ts'
 import { type BucketContext, defineOperation, type S3Request } from '../operation.ts'
@@ -30,6 +31,7 @@ export const completeMultipartUpload = defineOperation({
   target: 'object',
   subresource: 'uploadId',
   action: 's3:PutObject',
+  furtherActions: conditionalActions,
   body: 'xml',
   documentBytesMax: gatewayLimits.completeXmlBytesMax,
   // x-amz-checksum-* speak of the object here.

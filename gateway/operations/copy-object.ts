@@ -1,5 +1,6 @@
 /** CopyObject: reads and writes through the gateway; the copy is encrypted under a key of its own. */
 import type { ObjectMetadata } from '../../node/core/catalog-types.ts'
+import { conditionalActions, objectWriteActions } from '../auth/admission.ts'
 import { type BucketContext, defineOperation } from '../operation.ts'
 import { checksums, defaultAlgorithm, parseAlgorithm } from '../s3/checksum.ts'
 import { writeConditions } from '../s3/conditions.ts'
@@ -20,6 +21,7 @@ import {
   redirectHeader,
   refuseUnimplemented,
 } from '../s3/headers.ts'
+import { newObjectOwner } from '../s3/ownership.ts'
 import { document, element } from '../s3/xml.ts'
 
 export const copyObject = defineOperation({
@@ -28,6 +30,7 @@ export const copyObject = defineOperation({
   target: 'object',
   needs: { header: 'x-amz-copy-source' },
   action: 's3:PutObject',
+  furtherActions: [...objectWriteActions, ...conditionalActions],
   body: 'none',
   slowAnswer: true,
   decode: (request) => {
@@ -48,6 +51,7 @@ export const copyObject = defineOperation({
     return {
       key,
       source,
+      headers,
       metadata: (found: ObjectMetadata) => replaced ?? copiedMetadata(found, headers),
       conditions: writeConditions(headers),
       encryption,
@@ -55,7 +59,8 @@ export const copyObject = defineOperation({
     }
   },
   call: async (input, context: BucketContext) => {
-    const { store, bucket, call, identity, limits } = context
+    const { store, bucket, call, limits } = context
+    const owner = await newObjectOwner(input.headers, context)
     const object = await findCopySource(input.source, context)
     const body = createCopyBody({
       object,
@@ -68,7 +73,7 @@ export const copyObject = defineOperation({
     const metadata = input.metadata(object.version.metadata)
     const { key, conditions } = input
     const protection = protectionFor(input.encryption, bucket)
-    const put = { bucket, key, ownerId: identity.accountId, metadata, body, conditions, protection }
+    const put = { bucket, key, ...owner, metadata, body, conditions, protection }
     return { ...(await store.putObject(put, call)), protection }
   },
   encode: ({ etag, modifiedMs, checksum, protection }) => ({

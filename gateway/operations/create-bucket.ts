@@ -4,34 +4,45 @@ import { ClusterError } from '../../node/errors.ts'
 import { defineServiceOperation, type S3Request } from '../operation.ts'
 import { invalidArgument, S3Error } from '../s3/errors.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
+import { newBucketAccess } from '../s3/ownership.ts'
 import { decodeTagSet } from '../s3/tagging.ts'
 import { checkChildren, child, childText } from '../s3/xml.ts'
+
+const objectLockHeader = 'x-amz-bucket-object-lock-enabled'
 
 export const createBucket = defineServiceOperation({
   name: 'CreateBucket',
   method: 'PUT',
   target: 'bucket',
   action: 's3:CreateBucket',
+  furtherActions: [
+    { action: 's3:PutBucketAcl', when: 'acl' },
+    { action: 's3:PutBucketOwnershipControls', when: { header: 'x-amz-object-ownership' } },
+    { action: 's3:PutBucketObjectLockConfiguration', when: { header: objectLockHeader, is: 'true' } },
+    { action: 's3:PutBucketVersioning', when: { header: objectLockHeader, is: 'true' } },
+  ],
   body: 'xml',
   decode: (request) => {
     const objectLock = decodeObjectLock(request.headers[objectLockHeader])
     refuseUnimplemented({ ...request.headers, [objectLockHeader]: 'false' })
-    return { name: request.bucketName, objectLock, ...decodeDocument(request) }
+    const { bucketName: name, headers } = request
+    return { name, objectLock, headers, ...decodeDocument(request) }
   },
-  call: async ({ name, location, objectLock, tags }, context) => {
+  call: async ({ name, location, objectLock, tags, headers }, context) => {
     checkLocation(location, context.region)
+    const access = await newBucketAccess(headers, context.identity.accountId, context)
     const wanted = {
       name,
       ownerId: context.identity.accountId,
       ...(objectLock ? { writeRules: lockedRules } : {}),
-      ...(tags === undefined ? {} : { configuration: { tags } }),
+      configuration: { ...access, ...(tags === undefined ? {} : { tags }) },
     }
     try {
       await context.store.createBucket(wanted, context.call)
     } catch (error) {
       if (!(error instanceof ClusterError) || error.code !== 'BucketExists') throw error
       const mine = error.details.ownerId === context.identity.accountId
-      const plain = !objectLock && tags === undefined
+      const plain = !objectLock && tags === undefined && access.acl === undefined
       if (mine && plain && context.region === legacyRegion) return
       throw new S3Error(mine ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', undefined, { cause: error })
     }
@@ -42,7 +53,6 @@ export const createBucket = defineServiceOperation({
 /** AWS: here alone, creating a bucket that one owns already is no error. It asks for nothing that the bucket might lack. */
 const legacyRegion = 'us-east-1'
 
-const objectLockHeader = 'x-amz-bucket-object-lock-enabled'
 /** Object Lock brings versioning with it. */
 const lockedRules: WriteRules = { revision: 1, versioning: 'Enabled', objectLock: {} }
 

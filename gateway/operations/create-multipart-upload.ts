@@ -1,8 +1,10 @@
 /** CreateMultipartUpload: metadata and checksum of an object that will come in parts. */
+import { objectWriteActions } from '../auth/admission.ts'
 import { defineOperation } from '../operation.ts'
 import { decodeEncryption, protectionFor, protectionHeaders } from '../s3/encryption.ts'
 import { decodeMetadata, refuseUnimplemented } from '../s3/headers.ts'
 import { announcedChecksum } from '../s3/multipart.ts'
+import { newObjectOwner } from '../s3/ownership.ts'
 import { document, element } from '../s3/xml.ts'
 
 export const createMultipartUpload = defineOperation({
@@ -11,19 +13,23 @@ export const createMultipartUpload = defineOperation({
   target: 'object',
   subresource: 'uploads',
   action: 's3:PutObject',
+  furtherActions: objectWriteActions,
   body: 'none',
   decode: (request) => {
     refuseUnimplemented(request.headers)
     return {
       key: request.key,
+      headers: request.headers,
       metadata: decodeMetadata(request.headers),
       checksum: announcedChecksum(request.headers),
       encryption: decodeEncryption(request),
     }
   },
-  call: async ({ key, metadata, checksum, encryption }, { store, bucket, call, identity }) => {
+  call: async ({ key, metadata, checksum, encryption, headers }, context) => {
+    const { store, bucket, call } = context
+    const owner = await newObjectOwner(headers, context)
     const protection = protectionFor(encryption, bucket)
-    const create = { bucket, key, ownerId: identity.accountId, metadata, checksum, protection }
+    const create = { bucket, key, ...owner, metadata, checksum, protection }
     return { ...(await store.createUpload(create, call)), protection }
   },
   encode: ({ uploadId, protection }, { key, checksum }, { bucket }) => ({

@@ -1,4 +1,5 @@
 /** DeleteObject: succeeds whether the key existed or not, unless a condition was set. */
+import { bypassActions, conditionalActions } from '../auth/admission.ts'
 import { defineOperation } from '../operation.ts'
 import { writeConditions } from '../s3/conditions.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
@@ -9,6 +10,8 @@ export const deleteObject = defineOperation({
   method: 'DELETE',
   target: 'object',
   action: 's3:DeleteObject',
+  versionAction: 's3:DeleteObjectVersion',
+  furtherActions: [...bypassActions, ...conditionalActions],
   body: 'none',
   decode: (request) => {
     checkVersionId(request.param('versionId'))

@@ -1,4 +1,5 @@
 /** DeleteObjects: up to 1,000 keys, each with its own outcome. */
+import { bypassActions } from '../auth/admission.ts'
 import { gatewayLimits } from '../limits.ts'
 import { type BucketContext, defineOperation } from '../operation.ts'
 import { conditionEtag } from '../s3/conditions.ts'
@@ -21,6 +22,9 @@ export const deleteObjects = defineOperation({
   target: 'bucket',
   subresource: 'delete',
   action: 's3:DeleteObject',
+  versionAction: 's3:DeleteObjectVersion',
+  furtherActions: bypassActions,
+  perKey: true,
   body: 'xml',
   documentBytesMax: gatewayLimits.deleteXmlBytesMax,
   decode: (request) => {
@@ -78,10 +82,12 @@ async function deleteAll(
   return outcomes
 }
 
-async function deleteOne(item: Wanted, index: number, { store, bucket, call }: BucketContext): Promise<void> {
+async function deleteOne(item: Wanted, index: number, context: BucketContext): Promise<void> {
+  const { store, bucket, call } = context
   checkKey(item.key)
   checkVersionId(item.versionId)
   if (item.key === '') throw new S3Error('InvalidArgument', 'The key is empty')
+  await context.authoriseKey(item.key, item.versionId)
   if (item.unsupported !== undefined) throw new S3Error('NotImplemented')
   const conditions = item.etag === undefined ? {} : { ifMatch: item.etag }
   // The request id makes a command idempotent: a thousand commands need a thousand ids.

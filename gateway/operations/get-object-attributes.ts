@@ -27,6 +27,9 @@ export const getObjectAttributes = defineOperation({
   target: 'object',
   subresource: 'attributes',
   action: 's3:GetObjectAttributes',
+  versionAction: 's3:GetObjectVersionAttributes',
+  furtherActions: [{ action: 's3:GetObject', versionAction: 's3:GetObjectVersion', when: 'always' }],
+  findsObject: true,
   body: 'none',
   decode: (request) => {
     checkVersionId(request.param('versionId'))
@@ -38,8 +41,8 @@ export const getObjectAttributes = defineOperation({
       page: decodePage(request),
     }
   },
-  call: async ({ key, customerKey }, { store, bucket, call }: BucketContext) => {
-    const object = objectOf(await store.findObject({ bucket, key, expect: 'nothing' }, call))
+  call: async ({ key, customerKey }, context: BucketContext) => {
+    const object = objectOf(await context.findObject({ key, expect: 'nothing' }))
     if (object === undefined) throw new S3Error('NoSuchKey')
     checkCustomerKey(object.version.encryption, customerKey)
     return object.version

@@ -7,6 +7,8 @@ export const getObject = defineOperation({
   method: 'GET',
   target: 'object',
   action: 's3:GetObject',
+  versionAction: 's3:GetObjectVersion',
+  findsObject: true,
   body: 'none',
   decode: decodeObjectRead,
   call: async (input, context) => {

@@ -7,6 +7,8 @@ export const headObject = defineOperation({
   method: 'HEAD',
   target: 'object',
   action: 's3:GetObject',
+  versionAction: 's3:GetObjectVersion',
+  findsObject: true,
   body: 'none',
   decode: decodeObjectRead,
   call: (input, context) => readObject(input, context, 'headers'),

@@ -13,12 +13,16 @@ import { deleteBucketIntelligentTieringConfiguration } from './delete-bucket-int
 import { deleteBucketInventoryConfiguration } from './delete-bucket-inventory-configuration.ts'
 import { deleteBucketLifecycle } from './delete-bucket-lifecycle.ts'
 import { deleteBucketMetricsConfiguration } from './delete-bucket-metrics-configuration.ts'
+import { deleteBucketOwnershipControls } from './delete-bucket-ownership-controls.ts'
+import { deleteBucketPolicy } from './delete-bucket-policy.ts'
 import { deleteBucketReplication } from './delete-bucket-replication.ts'
 import { deleteBucketTagging } from './delete-bucket-tagging.ts'
 import { deleteBucketWebsite } from './delete-bucket-website.ts'
 import { deleteObject } from './delete-object.ts'
 import { deleteObjects } from './delete-objects.ts'
+import { deletePublicAccessBlock } from './delete-public-access-block.ts'
 import { getBucketAccelerateConfiguration } from './get-bucket-accelerate-configuration.ts'
+import { getBucketAcl } from './get-bucket-acl.ts'
 import { getBucketAnalyticsConfiguration } from './get-bucket-analytics-configuration.ts'
 import { getBucketCors } from './get-bucket-cors.ts'
 import { getBucketEncryption } from './get-bucket-encryption.ts'
@@ -29,6 +33,9 @@ import { getBucketLocation } from './get-bucket-location.ts'
 import { getBucketLogging } from './get-bucket-logging.ts'
 import { getBucketMetricsConfiguration } from './get-bucket-metrics-configuration.ts'
 import { getBucketNotificationConfiguration } from './get-bucket-notification-configuration.ts'
+import { getBucketOwnershipControls } from './get-bucket-ownership-controls.ts'
+import { getBucketPolicy } from './get-bucket-policy.ts'
+import { getBucketPolicyStatus } from './get-bucket-policy-status.ts'
 import { getBucketReplication } from './get-bucket-replication.ts'
 import { getBucketRequestPayment } from './get-bucket-request-payment.ts'
 import { getBucketTagging } from './get-bucket-tagging.ts'
@@ -38,6 +45,7 @@ import { getObject } from './get-object.ts'
 import { getObjectAttributes } from './get-object-attributes.ts'
 import { getObjectLockConfiguration } from './get-object-lock-configuration.ts'
 import { getObjectTorrent } from './get-object-torrent.ts'
+import { getPublicAccessBlock } from './get-public-access-block.ts'
 import { headBucket } from './head-bucket.ts'
 import { headObject } from './head-object.ts'
 import { listBucketAnalyticsConfigurations } from './list-bucket-analytics-configurations.ts'
@@ -55,17 +63,21 @@ import { preflightBucket } from './preflight-bucket.ts'
 import { preflightObject } from './preflight-object.ts'
 import { preflightService } from './preflight-service.ts'
 import { putBucketAccelerateConfiguration } from './put-bucket-accelerate-configuration.ts'
+import { putBucketAcl } from './put-bucket-acl.ts'
 import { putBucketCors } from './put-bucket-cors.ts'
 import { putBucketEncryption } from './put-bucket-encryption.ts'
 import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle-configuration.ts'
 import { putBucketLogging } from './put-bucket-logging.ts'
 import { putBucketNotificationConfiguration } from './put-bucket-notification-configuration.ts'
+import { putBucketOwnershipControls } from './put-bucket-ownership-controls.ts'
+import { putBucketPolicy } from './put-bucket-policy.ts'
 import { putBucketRequestPayment } from './put-bucket-request-payment.ts'
 import { putBucketTagging } from './put-bucket-tagging.ts'
 import { putBucketVersioning } from './put-bucket-versioning.ts'
 import { putBucketWebsite } from './put-bucket-website.ts'
 import { putObject } from './put-object.ts'
 import { putObjectLockConfiguration } from './put-object-lock-configuration.ts'
+import { putPublicAccessBlock } from './put-public-access-block.ts'
 import { restoreObject } from './restore-object.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
@@ -139,5 +151,17 @@ export const operations: readonly Operation[] = [
   restoreObject,
   uploadPart,
   uploadPartCopy,
+  deleteBucketOwnershipControls,
+  deleteBucketPolicy,
+  deletePublicAccessBlock,
+  getBucketAcl,
+  getBucketOwnershipControls,
+  getBucketPolicy,
+  getBucketPolicyStatus,
+  getPublicAccessBlock,
+  putBucketAcl,
+  putBucketOwnershipControls,
+  putBucketPolicy,
+  putPublicAccessBlock,
   ...plannedOperations,
 ]

@@ -14,6 +14,7 @@ export const listBuckets = defineServiceOperation({
   target: 'service',
   action: 's3:ListAllMyBuckets',
   anyRegion: true,
+  anonymousToo: true,
   body: 'none',
   decode: (request) => {
     const token = request.param('continuation-token')
@@ -28,6 +29,7 @@ export const listBuckets = defineServiceOperation({
     if (input.region !== undefined && input.region !== '' && input.region !== context.region) {
       return nothing
     }
+    if (context.identity.kind === 'anonymous') return nothing
     if (!/^[a-z0-9.-]*$/.test(input.prefix)) return nothing
     return collect(input, async (after, limit) =>
       context.store.listBuckets({ ownerId: context.identity.accountId, after, limit }, context.call),

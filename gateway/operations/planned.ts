@@ -40,21 +40,9 @@ export const plannedOperations: readonly PlannedOperation[] = [
     target: 'bucket',
     subresource: 'metadataTable',
   }),
-  planned(
-    'DeleteBucketOwnershipControls',
-    { method: 'DELETE', target: 'bucket', subresource: 'ownershipControls' },
-    's3:PutBucketOwnershipControls',
-  ),
-  planned('DeleteBucketPolicy', { method: 'DELETE', target: 'bucket', subresource: 'policy' }),
   planned('DeleteObjectAnnotation', { method: 'DELETE', target: 'object', subresource: 'annotation' }),
   planned('DeleteObjectTagging', { method: 'DELETE', target: 'object', subresource: 'tagging' }),
-  planned(
-    'DeletePublicAccessBlock',
-    { method: 'DELETE', target: 'bucket', subresource: 'publicAccessBlock' },
-    's3:PutBucketPublicAccessBlock',
-  ),
   planned('GetBucketAbac', { method: 'GET', target: 'bucket', subresource: 'abac' }),
-  planned('GetBucketAcl', { method: 'GET', target: 'bucket', subresource: 'acl' }),
   planned('GetBucketMetadataConfiguration', {
     method: 'GET',
     target: 'bucket',
@@ -65,13 +53,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     target: 'bucket',
     subresource: 'metadataTable',
   }),
-  planned('GetBucketOwnershipControls', {
-    method: 'GET',
-    target: 'bucket',
-    subresource: 'ownershipControls',
-  }),
-  planned('GetBucketPolicy', { method: 'GET', target: 'bucket', subresource: 'policy' }),
-  planned('GetBucketPolicyStatus', { method: 'GET', target: 'bucket', subresource: 'policyStatus' }),
   planned('GetObjectAcl', { method: 'GET', target: 'object', subresource: 'acl' }),
   planned('GetObjectAnnotation', {
     method: 'GET',
@@ -82,11 +63,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
   planned('GetObjectLegalHold', { method: 'GET', target: 'object', subresource: 'legal-hold' }),
   planned('GetObjectRetention', { method: 'GET', target: 'object', subresource: 'retention' }),
   planned('GetObjectTagging', { method: 'GET', target: 'object', subresource: 'tagging' }),
-  planned(
-    'GetPublicAccessBlock',
-    { method: 'GET', target: 'bucket', subresource: 'publicAccessBlock' },
-    's3:GetBucketPublicAccessBlock',
-  ),
   planned(
     'ListDirectoryBuckets',
     { method: 'GET', target: 'service', needs: { queryIs: ['x-id', 'ListDirectoryBuckets'] } },
@@ -99,7 +75,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     's3:ListBucketVersions',
   ),
   planned('PutBucketAbac', { method: 'PUT', target: 'bucket', subresource: 'abac' }),
-  planned('PutBucketAcl', { method: 'PUT', target: 'bucket', subresource: 'acl' }),
   planned(
     'PutBucketAnalyticsConfiguration',
     { method: 'PUT', target: 'bucket', subresource: 'analytics', needs: { query: ['id'] } },
@@ -120,12 +95,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     { method: 'PUT', target: 'bucket', subresource: 'metrics', needs: { query: ['id'] } },
     's3:PutMetricsConfiguration',
   ),
-  planned('PutBucketOwnershipControls', {
-    method: 'PUT',
-    target: 'bucket',
-    subresource: 'ownershipControls',
-  }),
-  planned('PutBucketPolicy', { method: 'PUT', target: 'bucket', subresource: 'policy' }),
   planned(
     'PutBucketReplication',
     { method: 'PUT', target: 'bucket', subresource: 'replication' },
@@ -136,11 +105,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
   planned('PutObjectLegalHold', { method: 'PUT', target: 'object', subresource: 'legal-hold' }),
   planned('PutObjectRetention', { method: 'PUT', target: 'object', subresource: 'retention' }),
   planned('PutObjectTagging', { method: 'PUT', target: 'object', subresource: 'tagging' }),
-  planned(
-    'PutPublicAccessBlock',
-    { method: 'PUT', target: 'bucket', subresource: 'publicAccessBlock' },
-    's3:PutBucketPublicAccessBlock',
-  ),
   planned('RenameObject', { method: 'PUT', target: 'object', subresource: 'renameObject' }, 's3:PutObject'),
   planned(
     'SelectObjectContent',

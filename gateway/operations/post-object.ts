@@ -1,9 +1,11 @@
 /** PostObject: the file of a browser's form; what its fields say stands for the headers of a PutObject. */
+import { objectWriteActions } from '../auth/admission.ts'
 import { uriEncode } from '../auth/sigv4.ts'
 import { type BucketContext, defineOperation, type S3Request } from '../operation.ts'
 import { checksums } from '../s3/checksum.ts'
 import { decodeEncryption, protectionFor, protectionHeaders } from '../s3/encryption.ts'
 import { decodeMetadata, refuseUnimplemented } from '../s3/headers.ts'
+import { newObjectOwner } from '../s3/ownership.ts'
 import { element, wrap, xmlHead } from '../s3/xml.ts'
 
 /** What the browser gets: an answer of this status, or the way to another page. */
@@ -14,11 +16,13 @@ export const postObject = defineOperation({
   method: 'POST',
   target: 'bucket',
   action: 's3:PutObject',
+  furtherActions: objectWriteActions,
   body: 'form',
   decode: (request) => {
     refuseUnimplemented(request.headers)
     return {
       key: request.key,
+      headers: request.headers,
       metadata: decodeMetadata(request.headers),
       encryption: decodeEncryption(request),
       body: request.body,
@@ -26,9 +30,11 @@ export const postObject = defineOperation({
       location: locationOf(request),
     }
   },
-  call: async ({ key, metadata, encryption, body }, { store, call, bucket, identity }: BucketContext) => {
+  call: async ({ key, metadata, encryption, body, headers }, context: BucketContext) => {
+    const { store, call, bucket } = context
+    const owner = await newObjectOwner(headers, context)
     const protection = protectionFor(encryption, bucket)
-    const put = { bucket, key, ownerId: identity.accountId, metadata, conditions: {}, body, protection }
+    const put = { bucket, key, ...owner, metadata, conditions: {}, body, protection }
     return { ...(await store.putObject(put, call)), protection }
   },
   encode: ({ etag, checksum, protection }, { key, success, location }, { bucket }) => {

@@ -69,13 +69,11 @@ export function decodeCopySource(request: S3Request): CopySource {
 
 /** Finds the source, if this user may read it. Throws NoSuchBucket, AccessDenied, NoSuchKey, PreconditionFailed, InvalidRequest. */
 export async function findCopySource(source: CopySource, context: BucketContext): Promise<StoredObject> {
-  const bucket = await context.otherBucket(source.bucketName, 's3:GetObject')
+  const { bucket, findObject } = await context.source(source)
   if (source.expectedOwner !== undefined && source.expectedOwner !== bucket.ownerId) {
     throw new S3Error('AccessDenied')
   }
-  const object = objectOf(
-    await context.store.findObject({ bucket, key: source.key, expect: 'all' }, context.call),
-  )
+  const object = objectOf(await findObject({ expect: 'all' }))
   if (object === undefined) throw new S3Error('NoSuchKey', undefined, { details: { Key: source.key } })
   checkCustomerKey(object.version.encryption, source.customerKey)
   // A copy has no 304: whatever does not hold is a failed precondition.

@@ -9,6 +9,7 @@ interface ErrorRow {
 }
 
 export const s3Errors = {
+  AccessControlListNotSupported: { status: 400, message: 'The bucket does not allow ACLs' },
   AccessDenied: { status: 403, message: 'Access Denied' },
   AccessForbidden: { status: 403, message: 'CORSResponse: This CORS request is not allowed.' },
   AuthorizationHeaderMalformed: {
@@ -66,6 +67,14 @@ export const s3Errors = {
     message: 'The AWS access key ID that you provided does not exist in our records.',
   },
   InvalidArgument: { status: 400, message: 'Invalid Argument' },
+  InvalidBucketAclWithBlockPublicAccessError: {
+    status: 400,
+    message: 'Bucket cannot have public ACLs set with BlockPublicAccess enabled',
+  },
+  InvalidBucketAclWithObjectOwnership: {
+    status: 400,
+    message: "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+  },
   InvalidBucketName: { status: 400, message: 'The specified bucket is not valid.' },
   InvalidBucketState: {
     status: 409,
@@ -119,6 +128,11 @@ export const s3Errors = {
     status: 400,
     message: 'The body of your POST request is not well-formed multipart/form-data.',
   },
+  MalformedACLError: {
+    status: 400,
+    message: 'The XML you provided was not well-formed or did not validate against our published schema',
+  },
+  MalformedPolicy: { status: 400, message: 'Policy has invalid resource' },
   MalformedTrailerError: {
     status: 400,
     message:
@@ -145,6 +159,7 @@ export const s3Errors = {
     status: 411,
     message: 'You must provide the Content-Length HTTP header.',
   },
+  MissingSecurityHeader: { status: 400, message: 'Your request was missing a required header.' },
   MissingRequestBodyError: { status: 400, message: 'Request Body is empty' },
   NoSuchBucket: { status: 404, message: 'The specified bucket does not exist' },
   NoSuchBucketPolicy: { status: 404, message: 'The bucket policy does not exist' },
@@ -158,6 +173,10 @@ export const s3Errors = {
   NoSuchObjectLockConfiguration: {
     status: 404,
     message: 'The specified object does not have a ObjectLock configuration',
+  },
+  NoSuchPublicAccessBlockConfiguration: {
+    status: 404,
+    message: 'The public access block configuration was not found',
   },
   NoSuchTagSet: { status: 404, message: 'The TagSet does not exist' },
   NoSuchUpload: {
@@ -182,6 +201,10 @@ export const s3Errors = {
   OperationAborted: {
     status: 409,
     message: 'A conflicting conditional operation is currently in progress against this resource. Try again.',
+  },
+  OwnershipControlsNotFoundError: {
+    status: 404,
+    message: 'The bucket ownership controls were not found',
   },
   PreconditionFailed: {
     status: 412,
@@ -225,6 +248,11 @@ export const s3Errors = {
   TooManyBuckets: {
     status: 400,
     message: 'You have attempted to create more buckets than allowed.',
+  },
+  UnexpectedContent: { status: 400, message: 'This request does not support content' },
+  UnresolvableGrantByEmailAddress: {
+    status: 400,
+    message: 'The email address you provided does not match any account on record.',
   },
   XAmzContentSHA256Mismatch: {
     status: 400,

@@ -31,19 +31,16 @@ const defaultContentType = 'binary/octet-stream'
 
 /** Headers that ask for more than a plain private object in the only storage class; the values listed ask for just that. */
 const restricted: Readonly<Record<string, readonly string[]>> = {
-  'x-amz-acl': ['private', 'bucket-owner-full-control'],
   'x-amz-bucket-namespace': ['global'],
   'x-amz-bucket-object-lock-enabled': ['false'],
   'x-amz-object-lock-legal-hold': ['OFF'],
   'x-amz-object-lock-mode': [],
   'x-amz-object-lock-retain-until-date': [],
-  'x-amz-object-ownership': ['BucketOwnerEnforced'],
   'x-amz-tagging': [''],
   'x-amz-write-offset-bytes': [],
   'x-amz-if-match-last-modified-time': [],
   'x-amz-if-match-size': [],
 }
-const restrictedPrefixes = ['x-amz-grant-']
 
 /** Throws NotImplemented for a header that must not be ignored on a write, InvalidStorageClass for that one. */
 export function refuseUnimplemented(headers: Headers): void {
@@ -51,11 +48,7 @@ export function refuseUnimplemented(headers: Headers): void {
   for (const name in headers) {
     if (!name.startsWith('x-amz-')) continue
     const allowed = restricted[name]
-    const refused =
-      allowed === undefined
-        ? restrictedPrefixes.some((prefix) => name.startsWith(prefix))
-        : !allowed.includes(headers[name] ?? '')
-    if (refused) throw headerNotImplemented(name)
+    if (allowed !== undefined && !allowed.includes(headers[name] ?? '')) throw headerNotImplemented(name)
   }
 }
 

@@ -67,14 +67,10 @@ export async function readObject(
   context: BucketContext,
   wants: 'headers' | 'bytes',
 ): Promise<ObjectRead> {
-  const found = await context.store.findObject(
-    {
-      bucket: context.bucket,
-      key: input.key,
-      expect: wants === 'headers' ? 'nothing' : expectation(input.range),
-    },
-    context.call,
-  )
+  const found = await context.findObject({
+    key: input.key,
+    expect: wants === 'headers' ? 'nothing' : expectation(input.range),
+  })
   const object = objectOf(found)
   if (object === undefined) throw new S3Error('NoSuchKey')
   const { version } = object

@@ -69,9 +69,15 @@ test('DeleteObjects takes 1 to 1,000 keys of well-formed XML', async () => {
   assertError(await send(bucket, removal([])), 400, 'MalformedXML')
   assertError(await send(bucket, '<Delete><Object>'), 400, 'MalformedXML')
   assertError(await send(bucket, '<!DOCTYPE x><Delete/>'), 400, 'MalformedXML')
-  assertError(
-    await at.other.send({ method: 'POST', path: `/${bucket}?delete`, body: 'x' }),
-    403,
-    'AccessDenied',
-  )
+})
+
+test('DeleteObjects decides about each key by itself', async () => {
+  const bucket = await at.bucket()
+  await putObject(at.s3, `/${bucket}/a`)
+  const body = removal(['<Key>a</Key>', '<Key>b</Key>'])
+  const headers = { 'content-md5': contentMd5(body) }
+  const denied = await at.other.send({ method: 'POST', path: `/${bucket}?delete=`, body, headers })
+  assert.equal(denied.status, 200, denied.text)
+  assert.equal(denied.text.match(/<Code>AccessDenied<\/Code>/g)?.length, 2, denied.text)
+  assert.equal((await at.s3.send({ method: 'HEAD', path: `/${bucket}/a` })).status, 200)
 })

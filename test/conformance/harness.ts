@@ -7,6 +7,8 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
+import { RegistryAccounts } from '../../gateway/accounts.ts'
+import type { BucketDefaults } from '../../gateway/bucket-defaults.ts'
 import type { GatewayLimits } from '../../gateway/limits.ts'
 import { RegistryCredentials } from '../../gateway/registry-credentials.ts'
 import { createGateway } from '../../gateway/server.ts'
@@ -63,6 +65,7 @@ export async function startLocalGateway(
     clock?: Clock
     federation?: FederationOptions
     port?: number
+    bucketDefaults?: BucketDefaults
     region?: string
     legacyFormSignatures?: boolean
     eventTargets?: ReadonlySet<string>
@@ -72,7 +75,11 @@ export async function startLocalGateway(
   const registry = new Registry()
   const clock = options.clock ?? systemClock
   for (const { userName, ...user } of [alice, bob]) {
-    await registerUser(federation.client, federation.kms, { ...user, name: userName })
+    await registerUser(federation.client, federation.kms, {
+      ...user,
+      name: userName,
+      email: `${userName}@example.org`,
+    })
   }
   const app = createGateway({
     store: federation.store,
@@ -80,6 +87,8 @@ export async function startLocalGateway(
     sessions: new SessionTokens(
       new SessionKeyring({ router: federation.client.router, kms: federation.kms, clock }),
     ),
+    accounts: new RegistryAccounts(federation.client),
+    ...(options.bucketDefaults === undefined ? {} : { bucketDefaults: options.bucketDefaults }),
     region: options.region ?? region,
     domains: ['localhost', 's3.localhost'],
     clock,

@@ -58,3 +58,10 @@ test('ListBuckets of another region is empty', async () => {
   const answer = await at.s3.send({ path: '/?bucket-region=us-west-2' })
   assert.deepEqual(tags(answer.text, 'Name'), [])
 })
+
+test('ListBuckets of somebody who does not sign is empty', async () => {
+  await at.bucket()
+  const answer = await at.s3.send({ path: '/', anonymous: true })
+  assert.equal(answer.status, 200, answer.text)
+  assert.match(answer.text, /<Buckets><\/Buckets>/)
+})

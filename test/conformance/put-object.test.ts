@@ -95,7 +95,6 @@ test('PutObject refuses what it would have to ignore, and stores nothing', async
   const bucket = await at.bucket()
   const path = `/${bucket}/k`
   const refused: Record<string, string> = {
-    'x-amz-acl': 'public-read',
     'x-amz-object-lock-legal-hold': 'ON',
     'x-amz-tagging': 'a=b',
   }
@@ -108,7 +107,7 @@ test('PutObject refuses what it would have to ignore, and stores nothing', async
   }
   assert.equal((await at.s3.send({ method: 'HEAD', path })).status, 404)
   await putObject(at.s3, path, 'x', {
-    'x-amz-acl': 'private',
+    'x-amz-acl': 'bucket-owner-full-control',
     'x-amz-server-side-encryption': 'AES256',
     'x-amz-storage-class': 'STANDARD',
   })

@@ -21,6 +21,7 @@ import {
   type PrincipalMatcher,
   stronger,
 } from './principal.ts'
+import { isPublicPolicy } from './public-policy.ts'
 
 export interface PolicyRequest {
   /** As IAM writes it: `s3:GetObject`. */
@@ -40,6 +41,10 @@ export interface Policy {
   readonly document: PolicyDocument
   /** Lower-case names of all context keys that it reads. */
   readonly keys: ReadonlySet<string>
+  /** Whether it asks for tags of the stored object. */
+  readonly readsObject: boolean
+  /** Whether it lets in anybody whom it does not fix; of resource policies. */
+  readonly isPublic: boolean
   evaluate(request: PolicyRequest): PolicyVerdict
 }
 
@@ -110,9 +115,12 @@ export function compilePolicy(text: string, kind: PolicyKind): Policy {
   const statements = document.statements.map((element) => compileStatement(element, variables))
   const denying = statements.filter((statement) => statement.effect === 'Deny')
   const allowing = statements.filter((statement) => statement.effect === 'Allow')
+  const keys = new Set(statements.flatMap((statement) => statement.keys))
   return {
     document,
-    keys: new Set(statements.flatMap((statement) => statement.keys)),
+    keys,
+    readsObject: [...keys].some((key) => key.startsWith('s3:existingobjecttag/')),
+    isPublic: kind === 'resource' && isPublicPolicy(document),
     evaluate: (request) => {
       if (denying.some((statement) => statement.applies(request) !== 'none')) return { effect: 'deny' }
       let match: PrincipalMatch = 'none'

@@ -15,6 +15,8 @@ export const policyCacheLimits = {
 const unreadable: Policy = {
   document: { version: '2012-10-17', id: undefined, statements: [] },
   keys: new Set(),
+  readsObject: false,
+  isPublic: false,
   evaluate: () => ({ effect: 'deny' }),
 }
 
