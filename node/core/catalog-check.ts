@@ -12,6 +12,7 @@ import type {
   Extent,
   Version,
 } from './catalog-types.ts'
+import { eventNames } from './notification.ts'
 import { objectEncryptionShape as encryption } from './object-encryption.ts'
 import {
   bytes,
@@ -116,25 +117,35 @@ const upload = record(
 const part = record({ partNumber, blobId: blobRef, bytes: integer(0), etag, modifiedMs: time }, { checksum })
 const listedPart = record({ partNumber: integer(0), etag }, { checksum: text(128) })
 
+const target = text(2048)
+const noticeEvent = record({
+  name: oneOf(...eventNames),
+  targets: list(record({ ruleId: text(1024), target }), { min: 1, max: 100 }),
+})
+const notice = record(
+  { bucketName: name, ownerId: name, principalId: target, sourceIp: name, requestId: name },
+  { done: noticeEvent, removed: noticeEvent, marked: noticeEvent },
+)
+
 const commands: Readonly<Record<CatalogCommand['kind'], Shape>> = {
   'open-bucket': record({ bucketId: id, attempt: integer(0) }),
   'close-bucket': record({ bucketId: id, attempt: integer(0) }),
   'set-write-rules': record({ bucketId: id, rules: writeRulesShape }),
   'put-version': record(
     { bucketId: id, version, blobs: list(blob, { max: catalogLimits.partNumberMax }), conditions },
-    { rulesRevision: revision },
+    { rulesRevision: revision, notice },
   ),
   'delete-object': record(
     { bucketId: id, key, nowMs: time, conditions },
-    { versionId: id, markerId: id, ownerId: name, rulesRevision: revision },
+    { versionId: id, markerId: id, ownerId: name, rulesRevision: revision, notice },
   ),
   'delete-version': record(
     { bucketId: id, key, versionId: id, nowMs: time, conditions },
-    { bypassGovernance: yes },
+    { bypassGovernance: yes, notice },
   ),
   'amend-version': record(
     { bucketId: id, key, versionId: id, change: amendment, nowMs: time, amendId: id },
-    { bypassGovernance: yes, afterAmendId: id, rulesRevision: revision },
+    { bypassGovernance: yes, afterAmendId: id, rulesRevision: revision, notice },
   ),
   'create-upload': record({ bucketId: id, upload }, { rulesRevision: revision }),
   'put-part': record({ bucketId: id, key, uploadId: id, part }, { blob }),
@@ -150,7 +161,7 @@ const commands: Readonly<Record<CatalogCommand['kind'], Shape>> = {
       partBytesMin: integer(0),
       conditions,
     },
-    { checksum, rulesRevision: revision },
+    { checksum, rulesRevision: revision, notice },
   ),
   'abort-upload': record({ bucketId: id, key, uploadId: id }, { nowMs: time }),
   'relocate-shard': record(
@@ -166,6 +177,7 @@ const commands: Readonly<Record<CatalogCommand['kind'], Shape>> = {
   'abandon-blobs': record({ blobIds: ids, nowMs: time }),
   'forget-garbage': record({ blobIds: ids }),
   'forget-fences': record({ ids, nowMs: time }),
+  'forget-events': record({ eventIds: ids }),
 }
 
 const marker = text(4 * catalogLimits.keyBytesMax)
@@ -201,6 +213,7 @@ const queries: Readonly<Record<CatalogQuery['kind'], Shape>> = {
   'list-parts': record({ bucketId: id, key: marker, uploadId: marker, afterPartNumber: integer(0), limit }),
   'find-upload': record({ bucketId: id, key: marker, uploadId: marker }),
   'find-blobs': record({ blobIds: ids }),
+  'list-events': record({ after: blobRef, limit }),
 }
 
 const commandShape = union(commands)

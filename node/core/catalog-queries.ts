@@ -9,6 +9,7 @@ import { ClusterError } from '../errors.ts'
 import { prefixEnd } from './byte-order.ts'
 import { requireOpen, rulesOf } from './catalog-buckets.ts'
 import { wrongWithQuery } from './catalog-check.ts'
+import { listEvents } from './catalog-events.ts'
 import { currentOf, findEntry, isMarker, wholeVersion } from './catalog-history.ts'
 import { commonPrefixOf, listRows } from './catalog-listing.ts'
 import {
@@ -57,7 +58,7 @@ export async function answerCatalogQuery(
 ): Promise<CatalogAnswers[CatalogQuery['kind']]> {
   const wrong = wrongWithQuery(query)
   if (wrong !== undefined) throw new ClusterError('BadMessage', `catalog query${wrong}`)
-  if (query.kind !== 'find-blobs') {
+  if (query.kind !== 'find-blobs' && query.kind !== 'list-events') {
     requireOpen(read<BucketRow>(source, rowKeys.bucket(query.bucketId)), query.bucketId)
   }
   switch (query.kind) {
@@ -75,6 +76,8 @@ export async function answerCatalogQuery(
       return findUpload(source, query)
     case 'find-blobs':
       return findBlobs(source, query)
+    case 'list-events':
+      return listEvents(source, query)
   }
 }
 

@@ -16,6 +16,7 @@
  * | `c/<bucketId>/<key'>00<uploadId>`, `r/<slot>`  | answer of a completed upload; ring that bounds how many        |
  * | `g/<blobId>`                                   | dead blob whose holders have not all confirmed its deletion    |
  * | `a/<id>`                                       | fence: this blob, empty version or upload is dead for good     |
+ * | `t/<eventId>`, `t`                             | event that waits to be told to its targets; how many there are |
  * | `m`                                            | counter of the ring                                           |
  *
  * Invariants: every blob named by a version or part has its `d` or `i` row, and that row is named by nothing else; a
@@ -36,6 +37,7 @@ import type {
   InlineBlob,
   Part,
   ShardedBlob,
+  StoredEvent,
   Upload,
   Version,
 } from './catalog-types.ts'
@@ -63,6 +65,8 @@ export const catalogLimits = {
   idsMax: 1000,
   /** Entries of one page of a listing: S3's 1,000 and room for internal callers. */
   pageMax: 10_000,
+  /** Events that wait to be told, per group: a day of a busy federation, 25 MB of rows. */
+  eventsMax: 50_000,
   /** Fences younger than this are kept: no proposal naming the id can be under way for so long (30 days). */
   fenceMsMin: 30 * 24 * 60 * 60 * 1000,
 } as const
@@ -169,6 +173,17 @@ export interface FenceRow {
   readonly ended?: EndedVersion
 }
 
+export interface EventRow {
+  readonly event: StoredEvent
+}
+
+export interface EventTallyRow {
+  /** `t/` rows. */
+  readonly kept: number
+  /** Events that found no room. */
+  readonly dropped: number
+}
+
 export interface EndedVersion {
   readonly versionId: string
   readonly modifiedMs: number
@@ -221,6 +236,8 @@ export const rowKeys = {
   ring: (slot: number) => `r/${slot}`,
   garbage: (blobId: string) => `g/${blobId}`,
   fence: (id: string) => `a/${id}`,
+  event: (eventId: string) => `t/${eventId}`,
+  eventTally: 't',
 } as const
 
 /** The prefixes under which rows of a kind lie, for scans. */
@@ -229,6 +246,7 @@ export const rowFamilies = {
   shardedBlob: 'd/',
   garbage: 'g/',
   fence: 'a/',
+  event: 't/',
   objectsOf: (bucketId: string) => `o/${bucketId}/`,
   markersOf: (bucketId: string) => `x/${bucketId}/`,
   historiesOf: (bucketId: string) => `v/${bucketId}/`,

@@ -5,6 +5,7 @@
  * machine makes them non-decreasing per key. Every id is lower-case hex.
  */
 import type { Acl, Retention, Tags, VersioningState, WriteRules } from './bucket-configuration.ts'
+import type { EventName, EventTarget, Notice } from './notification.ts'
 import type { ObjectEncryption } from './object-encryption.ts'
 
 /** How one blob's ciphertext is cut into shards, and who holds them. */
@@ -168,6 +169,29 @@ interface UnderRules {
   readonly rulesRevision?: number
 }
 
+/** What every command carries that may be an event for notification targets. */
+interface Noticed {
+  readonly notice?: Notice
+}
+
+/** An event that waits to be told. */
+export interface StoredEvent {
+  /** Lower-case hex of one length; rises with the order of writes in its group. */
+  readonly eventId: string
+  readonly bucketId: string
+  /** Of the bucket. */
+  readonly ownerId: string
+  readonly key: string
+  readonly name: EventName
+  readonly targets: readonly EventTarget[]
+  /** As clients see it. */
+  readonly versionId?: string
+  readonly bytes?: number
+  readonly etag?: string
+  readonly timeMs: number
+  readonly notice: Pick<Notice, 'bucketName' | 'principalId' | 'sourceIp' | 'requestId'>
+}
+
 /** Replicated commands; each is applied by exactly one catalog group (the bucket ones by every group). */
 export type CatalogCommand =
   /** `attempt` fences: refused with StaleBucket when the group has seen a higher one (see bucket-directory.ts). */
@@ -182,7 +206,8 @@ export type CatalogCommand =
       readonly version: Version
       readonly blobs: readonly Blob[]
       readonly conditions: WriteConditions
-    } & UnderRules)
+    } & UnderRules &
+      Noticed)
   /** Off: removes the object. Enabled: makes a delete marker current. Suspended: the null version gives way to one. */
   | ({
       readonly kind: 'delete-object'
@@ -199,9 +224,10 @@ export type CatalogCommand =
        * it a delete that is repeated or delayed cannot destroy a version that was written later: read, then name it.
        */
       readonly versionId?: string
-    } & UnderRules)
+    } & UnderRules &
+      Noticed)
   /** Removes one version or marker for good; the next newest becomes current when it was. Refused with WormProtected. */
-  | {
+  | ({
       readonly kind: 'delete-version'
       readonly bucketId: string
       readonly key: string
@@ -209,7 +235,7 @@ export type CatalogCommand =
       readonly nowMs: number
       readonly bypassGovernance?: true
       readonly conditions: WriteConditions
-    }
+    } & Noticed)
   /** Changes what a version carries. Refused with WormProtected, NoObjectLock, NoSuchVersion, IsDeleteMarker. */
   | ({
       readonly kind: 'amend-version'
@@ -225,7 +251,8 @@ export type CatalogCommand =
        * amendment that is repeated or delayed undoes none that came later.
        */
       readonly afterAmendId?: string
-    } & UnderRules)
+    } & UnderRules &
+      Noticed)
   | ({ readonly kind: 'create-upload'; readonly bucketId: string; readonly upload: Upload } & UnderRules)
   | {
       readonly kind: 'put-part'
@@ -254,7 +281,8 @@ export type CatalogCommand =
       /** All parts but the last must have at least so many bytes (a limit of S3, passed in so that tests can lower it). */
       readonly partBytesMin: number
       readonly conditions: WriteConditions
-    } & UnderRules)
+    } & UnderRules &
+      Noticed)
   | {
       readonly kind: 'abort-upload'
       readonly bucketId: string
@@ -286,6 +314,8 @@ export type CatalogCommand =
   | { readonly kind: 'forget-garbage'; readonly blobIds: readonly string[] }
   /** Removes fences that are older than `catalogLimits.fenceMsMin` at `nowMs`; keeps the others. */
   | { readonly kind: 'forget-fences'; readonly ids: readonly string[]; readonly nowMs: number }
+  /** Removes events whose targets have been told. */
+  | { readonly kind: 'forget-events'; readonly eventIds: readonly string[] }
 
 export interface PutReply {
   readonly versionId: string
@@ -322,6 +352,7 @@ export interface CatalogReplies {
   'abandon-blobs': { referenced: string[] }
   'forget-garbage': Record<string, never>
   'forget-fences': { forgotten: number }
+  'forget-events': { forgotten: number }
 }
 
 /** Reads, served by the group's leader after a read barrier. */
@@ -385,6 +416,8 @@ export type CatalogQuery =
     }
   /** For scrub and garbage collection on nodes: which of these blobs are referred to, and by which holders. */
   | { readonly kind: 'find-blobs'; readonly blobIds: readonly string[] }
+  /** Events that wait to be told; `after`: an event id, exclusive, '' from the start. */
+  | { readonly kind: 'list-events'; readonly after: string; readonly limit: number }
 
 export interface ListedObject {
   readonly key: string
@@ -417,6 +450,8 @@ export interface Page<T> {
 }
 
 export interface CatalogAnswers {
+  /** `dropped`: events of this group that could not be kept, since its founding. */
+  'list-events': { events: readonly StoredEvent[]; dropped: number }
   /**
    * Neither `version` nor `marker`: no such key, or version of it, in an existing bucket. A bucket that this group does
    * not know: NoSuchBucket. `versioning` absent: Off.

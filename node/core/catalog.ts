@@ -10,6 +10,7 @@ import { prefixEnd } from './byte-order.ts'
 import { abandonBlobs, forgetFences, forgetGarbage, relocateShard } from './catalog-blobs.ts'
 import { closeBucket, openBucket, setBucketRules } from './catalog-buckets.ts'
 import { wrongWithCommand } from './catalog-check.ts'
+import { forgetEvents, keepEvent } from './catalog-events.ts'
 import { type KeyName, type PartRow, rowKeys, type UploadName } from './catalog-rows.ts'
 import type { CatalogCommand, CatalogReplies, Part } from './catalog-types.ts'
 import { abortUpload, completeUpload, createUpload, putPart } from './catalog-uploads.ts'
@@ -44,7 +45,9 @@ function apply(input: ApplyInput): ApplyOutput {
   }
   const changes = new RowChanges(input.rows)
   try {
-    const reply = run(changes, input.command as CatalogCommand, input)
+    const command = input.command as CatalogCommand
+    const reply = run(changes, command, input)
+    keepEvent(changes, { command, reply, index: input.index })
     return { reply, mutations: changes.mutations() }
   } catch (error) {
     if (!(error instanceof ClusterError)) throw error
@@ -88,6 +91,8 @@ function run(
       return forgetGarbage(changes, command)
     case 'forget-fences':
       return forgetFences(changes, command)
+    case 'forget-events':
+      return forgetEvents(changes, command)
   }
 }
 

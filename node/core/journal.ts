@@ -191,6 +191,8 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
       return { blobIds: [...command.blobIds] }
     case 'forget-fences':
       return { ids: [...command.ids], timeMs: command.nowMs }
+    case 'forget-events':
+      return { eventIds: [...command.eventIds] }
     case 'statement':
       return { signed: sortedJson(command.signed) }
     case 'put-user':

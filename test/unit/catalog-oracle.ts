@@ -142,6 +142,7 @@ export class CatalogOracle {
         for (const blobId of command.blobIds) this.garbage.delete(blobId)
         return {}
       case 'forget-fences':
+      case 'forget-events':
         return { forgotten: 0 }
     }
   }

@@ -1,0 +1,76 @@
+/**
+ * Event notifications: which rules of a bucket want to hear of what happened to a key, and what is kept for them until
+ * they were told. Pure.
+ *
+ * A write takes along a notice of what it may turn out to be; the catalog group that applies it keeps the event beside
+ * the version, in the same command. So an event is there exactly when the write is, however many gateways die.
+ * Source: AWS, "Supported event types", "Event message structure", "Configuring event notifications using object key
+ * name filtering".
+ */
+import type { NotificationRule } from './bucket-configuration.ts'
+
+/** Events that we raise, without AWS's prefix `s3:`; a rule may also name a group, `ObjectCreated:*`. */
+export const eventNames = [
+  'ObjectCreated:Put',
+  'ObjectCreated:Post',
+  'ObjectCreated:Copy',
+  'ObjectCreated:CompleteMultipartUpload',
+  'ObjectRemoved:Delete',
+  'ObjectRemoved:DeleteMarkerCreated',
+  'ObjectTagging:Put',
+  'ObjectTagging:Delete',
+  'ObjectAcl:Put',
+  'LifecycleExpiration:Delete',
+  'LifecycleExpiration:DeleteMarkerCreated',
+] as const
+
+export type EventName = (typeof eventNames)[number]
+
+/** Who is to be told, under which rule of the bucket. */
+export interface EventTarget {
+  readonly ruleId: string
+  /** ARN as the rule names it. */
+  readonly target: string
+}
+
+export interface NoticeEvent {
+  readonly name: EventName
+  readonly targets: readonly EventTarget[]
+}
+
+/** What a command is to leave behind, by what it turns out to do. Absent: nobody wants to hear of that. */
+export interface Notice {
+  readonly bucketName: string
+  /** Of the bucket. */
+  readonly ownerId: string
+  readonly principalId: string
+  readonly sourceIp: string
+  readonly requestId: string
+  /** A version became current, or its attributes changed. */
+  readonly done?: NoticeEvent
+  /** A version was removed for good. */
+  readonly removed?: NoticeEvent
+  /** A delete marker became current. */
+  readonly marked?: NoticeEvent
+}
+
+/** The rules that want to hear of `name` happening to `key`; undefined: none. */
+export function noticeOf(
+  rules: readonly NotificationRule[],
+  name: EventName,
+  key: string,
+): NoticeEvent | undefined {
+  const targets = rules
+    .filter((rule) => wants(rule, name) && matchesKey(rule, key))
+    .map(({ id, target }) => ({ ruleId: id, target }))
+  return targets.length === 0 ? undefined : { name, targets }
+}
+
+function wants({ events }: NotificationRule, name: EventName): boolean {
+  const group = `s3:${name.slice(0, name.indexOf(':'))}:*`
+  return events.includes(`s3:${name}`) || events.includes(group)
+}
+
+function matchesKey({ filter }: NotificationRule, key: string): boolean {
+  return key.startsWith(filter?.prefix ?? '') && key.endsWith(filter?.suffix ?? '')
+}
