@@ -222,6 +222,8 @@ export function clientChecksum(headers: Headers): ClientChecksum | undefined {
   if (named === undefined) return found
   const algorithm = parseAlgorithm(named)
   if (found === undefined) {
+    // The SDK for JavaScript sends an MD5 as Content-MD5.
+    if (algorithm === 'MD5' && headers['content-md5'] !== undefined) return undefined
     throw new S3Error(
       'InvalidRequest',
       'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
+import { Xxh3_64, Xxh3_128, Xxh64 } from '@aws-sdk/checksums/xxh'
 import {
   CopyObjectCommand,
   CreateBucketCommand,
@@ -12,9 +13,14 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
+import { createPresignedPost } from '@aws-sdk/s3-presigned-post'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { awkwardKeys, multipartBytes, randomContent } from './client-run.ts'
 import { type Conformance, startConformance } from './harness.ts'
+
+/** The SDK computes five checksums by itself, these with what it is given. */
+const givenChecksums = { XXHASH64: Xxh64, XXHASH3: Xxh3_64, XXHASH128: Xxh3_128 }
+const givenNames = ['XXHASH64', 'XXHASH3', 'XXHASH128'] as const
 
 let at: Conformance
 let sdk: S3Client
@@ -25,6 +31,7 @@ before(async () => {
     region: at.s3.endpoint.region,
     credentials: at.s3.keys,
     forcePathStyle: true,
+    checksumAlgorithms: givenChecksums,
   })
 })
 after(async () => {
@@ -88,4 +95,43 @@ test('SDK for JavaScript: presigned PUT and GET', async () => {
   const got = await fetch(getUrl)
   assert.equal(got.headers.get('content-type'), 'text/x-test')
   assert.equal(await got.text(), 'presigned')
+})
+
+test('SDK for JavaScript: whatever checksum it sent, it verifies when it reads again', async () => {
+  const bucket = await at.bucket()
+  const content = randomContent(100_000)
+  const own = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const
+  for (const algorithm of [...own, ...givenNames]) {
+    const put = await sdk.send(
+      new PutObjectCommand({ Bucket: bucket, Key: algorithm, Body: content, ChecksumAlgorithm: algorithm }),
+    )
+    const sum = put[`Checksum${algorithm}`]
+    assert.ok(sum, algorithm)
+    const got = await sdk.send(
+      new GetObjectCommand({ Bucket: bucket, Key: algorithm, ChecksumMode: 'ENABLED' }),
+    )
+    assert.equal(got[`Checksum${algorithm}`], sum)
+    assert.deepEqual(Buffer.from((await got.Body?.transformToByteArray()) ?? []), content)
+  }
+})
+
+test('SDK for JavaScript: a form that it presigned is posted by fetch', async () => {
+  const bucket = await at.bucket()
+  const { url, fields } = await createPresignedPost(sdk, {
+    Bucket: bucket,
+    Key: ['uploads/$', '{filename}'].join(''),
+    Conditions: [['content-length-range', 1, 2_000_000], { success_action_status: '201' }],
+    Fields: { success_action_status: '201', 'x-amz-meta-from': 'browser' },
+    Expires: 60,
+  })
+  const content = randomContent(1_500_000)
+  const form = new FormData()
+  for (const [name, value] of Object.entries(fields)) form.append(name, value)
+  form.append('file', new File([new Uint8Array(content)], 'tatort 1.jpg'))
+  form.append('submit', 'Upload')
+  const answer = await fetch(url, { method: 'POST', body: form })
+  assert.equal(answer.status, 201, await answer.text())
+  assert.deepEqual(await bytesOf(bucket, 'uploads/tatort 1.jpg'), content)
+  const head = await sdk.send(new HeadObjectCommand({ Bucket: bucket, Key: 'uploads/tatort 1.jpg' }))
+  assert.deepEqual(head.Metadata, { from: 'browser' })
 })

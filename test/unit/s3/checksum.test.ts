@@ -147,6 +147,8 @@ test('a client states one checksum, in a header or a trailer', () => {
   assert.equal(code({ 'x-amz-checksum-rot13': 'AAAA' }), 'InvalidRequest')
   assert.equal(code({ 'x-amz-checksum-xxhash64': 'AAAA' }), 'BadDigest')
   assert.equal(code({ 'x-amz-sdk-checksum-algorithm': 'CRC32' }), 'InvalidRequest')
+  assert.equal(code({ 'x-amz-sdk-checksum-algorithm': 'MD5' }), 'InvalidRequest')
+  assert.equal(code({ 'x-amz-sdk-checksum-algorithm': 'MD5', 'content-md5': 'x' }), 'no error')
   assert.equal(
     code({ 'x-amz-sdk-checksum-algorithm': 'SHA1', 'x-amz-checksum-crc32': crc32 }),
     'InvalidRequest',
