@@ -13,7 +13,7 @@ import type { Genesis } from '../../node/core/registry-types.ts'
 import { genesisBytes } from '../../node/core/signed-documents.ts'
 import { writeFileDurably } from '../../node/io/durable-file.ts'
 import { type KeyPair, loadOrCreateKey, loadOrCreateProcessKeys } from '../../node/io/identity.ts'
-import { addNamedKeys, createFileKms } from '../../node/io/kms-file.ts'
+import { createFileKms } from '../../node/io/kms-file.ts'
 import type { DevFile, MemberPorts } from './dev-file.ts'
 import type { Layout } from './layout.ts'
 import { planShape, type Shape } from './shape.ts'
@@ -66,8 +66,8 @@ export async function foundFederation(
   for (const member of [dht, ...members])
     await mkdir(dirname(member.configFile), { recursive: true, mode: 0o700 })
   await mkdir(dirname(layout.kmsFile), { recursive: true, mode: 0o700 })
-  await createFileKms(layout.kmsFile)
-  await addNamedKeys(layout.kmsFile, dev.kmsKeyNames)
+  // A suite wants just its own keys: some of its tests count on there being no default one.
+  await createFileKms(layout.kmsFile, dev.kmsKeyNames.length === 0 ? {} : { named: dev.kmsKeyNames })
   if (!existsSync(layout.journalKeyFile)) {
     await writeFileDurably(layout.journalKeyFile, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 })
   }
