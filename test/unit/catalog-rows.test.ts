@@ -48,6 +48,59 @@ test('the rows of a catalog group are byte for byte the golden ones, and those c
   assert.deepEqual((await answerCatalogQuery(kept, upload)).parts[0]?.checksum, checksum)
 })
 
+test('the rows of versions are byte for byte the golden ones, and those can be read', async () => {
+  const driver = openCatalog()
+  driver.leaderMs = 1_767_225_600_000
+  const modifiedMs = 1_767_225_500_000
+  driver.run(put('akte\u0000', 'f1', ['b1'], { modifiedMs }))
+  const objectLock = { defaultRetention: { mode: 'GOVERNANCE', days: 30 } } as const
+  driver.run({
+    kind: 'set-write-rules',
+    bucketId,
+    rules: { revision: 1, versioning: 'Enabled', objectLock },
+  })
+  driver.run(put('akte\u0000', 'f2', ['b2'], { make: inline, modifiedMs }))
+  driver.run(del('akte\u0000', { nowMs: modifiedMs, markerId: 'd1', ownerId: 'user-2', rulesRevision: 1 }))
+  driver.run(put('beweis', 'f3', ['b3', 'b4', 'b5', 'b6', 'b7'], { modifiedMs }))
+  driver.run({
+    kind: 'amend-version',
+    bucketId,
+    key: 'beweis',
+    versionId: 'f3',
+    nowMs: modifiedMs,
+    amendId: 'a1',
+    change: { kind: 'legal-hold', on: true },
+  })
+  driver.run(del('weg', { markerId: 'd2' }))
+  driver.run({ kind: 'delete-version', bucketId, key: 'weg', versionId: 'd2', nowMs: 9, conditions: {} })
+  const upload = createUpload('neu', 'e1')
+  const retention = { mode: 'COMPLIANCE', untilMs: 1_800_000_000_000 } as const
+  driver.run({ ...upload, upload: { ...upload.upload, retention, tags: { fall: '7' } } })
+  const families = new Set([...driver.rows.rows.keys()].map((key) => key.slice(0, 1)))
+  assert.deepEqual([...families].sort().join(''), 'abdeinouvwx', 'every kind of row is there')
+
+  const kept = golden('versions', driver.rows)
+  const list = { prefix: '', delimiter: '', afterKey: '', afterVersionId: '', limit: 10 }
+  const { items } = await answerCatalogQuery(kept, { kind: 'list-versions', bucketId, ...list })
+  assert.deepEqual(
+    items.map(({ key, versionId, isLatest }) => [key, versionId, isLatest]),
+    [
+      ['akte\u0000', 'd1', true],
+      ['akte\u0000', 'f2', false],
+      ['akte\u0000', 'f1', false],
+      ['beweis', 'f3', true],
+    ],
+  )
+  const find = {
+    kind: 'find-object',
+    bucketId,
+    key: 'akte\u0000',
+    versionId: 'null',
+    blobsFor: 'all',
+  } as const
+  assert.equal((await answerCatalogQuery(kept, find)).blobs.length, 1)
+})
+
 test('the rows of the registry are byte for byte the golden ones, and those can be read', async () => {
   const driver = openRegistry()
   driver.run(statement(1, { kind: 'set-node-state', nodeId: 'nw-2', state: 'draining' }, ['nw']))

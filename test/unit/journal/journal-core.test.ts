@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { CatalogCommand } from '../../../node/core/catalog-types.ts'
 import {
   batchCut,
   type CommittedEntry,
@@ -51,6 +52,52 @@ describe('journal events', () => {
       },
     })
     assert.deepEqual(encodeEvent(withUser(user), sha256Hex), encodeEvent(withUser(turned), sha256Hex))
+  })
+
+  it('tell what became of a version, by whose clock, and of tags only the hash', () => {
+    const at = { bucketId: 'b1', key: 'k', versionId: 'f1', nowMs: 5 }
+    const amend = { kind: 'amend-version', ...at, amendId: 'a2', afterAmendId: 'a1' } as const
+    const retention = { untilMs: 9, mode: 'GOVERNANCE' } as const
+    const commands: CatalogCommand[] = [
+      { kind: 'delete-version', ...at, bypassGovernance: true, conditions: { ifMatchBytes: 3 } },
+      { ...amend, change: { kind: 'retention', retention } },
+      { ...amend, change: { kind: 'legal-hold', on: false }, bypassGovernance: true },
+      { ...amend, change: { kind: 'tags', tags: { fall: '4711' } } },
+      { ...amend, change: { kind: 'acl', acl: null } },
+      {
+        kind: 'delete-object',
+        bucketId: 'b1',
+        key: 'k',
+        nowMs: 5,
+        conditions: {},
+        markerId: 'd1',
+        ownerId: 'u',
+      },
+      {
+        kind: 'set-write-rules',
+        bucketId: 'b1',
+        rules: { revision: 2, versioning: 'Enabled', objectLock: {} },
+      },
+    ]
+    const lines = commands.map((command, index) => {
+      const entry: CommittedEntry = { index, term: 1, kind: 'command', requestId: 'r', leaderMs: 7, command }
+      return text(encodeEvent(entry, sha256Hex))
+    })
+    const head = (index: number, kind: string) => {
+      return `{"index":${index},"term":1,"kind":"${kind}","requestId":"r","leaderMs":7,"bucketId":"b1"`
+    }
+    const version = '"key":"k","versionId":"f1","timeMs":5'
+    const ids = '"amendId":"a2","afterAmendId":"a1"'
+    const tagsHash = sha256Hex(Buffer.from('{"fall":"4711"}'))
+    assert.deepEqual(lines, [
+      `${head(0, 'delete-version')},${version},"bypassGovernance":true,"ifMatchBytes":3}`,
+      `${head(1, 'amend-version')},${version},${ids},"change":"retention","retention":{"mode":"GOVERNANCE","untilMs":9}}`,
+      `${head(2, 'amend-version')},${version},"bypassGovernance":true,${ids},"change":"legal-hold","on":false}`,
+      `${head(3, 'amend-version')},${version},${ids},"change":"tags","tagsSha256":"${tagsHash}"}`,
+      `${head(4, 'amend-version')},${version},${ids},"change":"acl","acl":null}`,
+      `${head(5, 'delete-object')},"key":"k","timeMs":5,"markerId":"d1","ownerId":"u"}`,
+      `${head(6, 'set-write-rules')},"rules":{"objectLock":{},"revision":2,"versioning":"Enabled"}}`,
+    ])
   })
 
   it('tell actor, request, place and identifiers of a put', () => {
