@@ -20,6 +20,8 @@ const gatewaySchema = z.object({
   region: z.string().default('eu-central-1'),
   /** Host names under which buckets are addressed virtual-host style, e.g. `s3.example.org` => `<bucket>.s3.example.org`. */
   domains: z.array(z.string()).default(['localhost', 's3.localhost']),
+  /** Host names under which buckets are visited as websites, e.g. `s3-website.example.org` => `<bucket>.s3-website.example.org`. */
+  websiteDomains: z.array(z.string()).default(['s3-website.localhost']),
   /** Accepts POST forms whose policy is signed with HMAC-SHA1, as before Signature Version 4 (ops/decisions/0195). */
   legacyFormSignatures: z.boolean().default(false),
   /**

@@ -78,6 +78,7 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
     bucketDefaults: bucketDefaultsOf(config),
     region: config.region,
     domains: config.domains,
+    websiteDomains: config.websiteDomains,
     clock: systemClock,
     registry: member.metrics.registry,
     logger,

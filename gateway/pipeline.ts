@@ -15,6 +15,7 @@ import { type Authenticated, Authenticator, type Unauthenticated } from './auth/
 import { RequestAccess } from './auth/authorise.ts'
 import { BucketGate } from './auth/bucket-gate.ts'
 import type { CredentialSource, SessionOpener } from './auth/credential-source.ts'
+import { anonymous, type Identity } from './auth/identity.ts'
 import { PolicyCache } from './auth/policy/policy-cache.ts'
 import type { BucketDefaults } from './bucket-defaults.ts'
 import { ClientGone, Exchange } from './exchange.ts'
@@ -32,7 +33,7 @@ import {
   type ServiceOperation,
 } from './operation.ts'
 import type { Router } from './router.ts'
-import { type Address, parseAddress } from './s3/address.ts'
+import { type Address, bucketOfHost, parseAddress } from './s3/address.ts'
 import { announcedBytes, collectBody, UploadBody, type UploadBodyOptions } from './s3/body.ts'
 import { corsHeaders, corsVary, crossOriginOf } from './s3/cors.ts'
 import { S3Error } from './s3/errors.ts'
@@ -41,6 +42,7 @@ import { checkBucketName, checkKey, isBucketName } from './s3/names.ts'
 import { fileBounds, readPostForm } from './s3/post-form.ts'
 import { toS3Error } from './s3/translate.ts'
 import { element, xmlHead } from './s3/xml.ts'
+import { answerVisit } from './website.ts'
 
 /** What the gateway writes of its own faults; never names of objects, never secrets. */
 export interface GatewayLogger {
@@ -57,6 +59,8 @@ export interface PipelineOptions {
   readonly region: string
   /** Host names whose sub-domains are buckets. Lower case. */
   readonly domains: readonly string[]
+  /** Host names whose sub-domains are buckets seen as websites. Lower case. */
+  readonly websiteDomains: readonly string[]
   readonly clock: Clock
   readonly limits: GatewayLimits
   /** ARNs (and `eventbridge`) that events can be sent to. */
@@ -102,11 +106,15 @@ interface EnteredForm {
 interface Progress {
   address: Address | undefined
   operation: Operation | undefined
+  /** An error that was answered in its own way. */
+  told?: S3Error | undefined
 }
 
 export class Pipeline {
   readonly #options: PipelineOptions
   readonly #authenticator: Authenticator
+  /** Of both kinds. */
+  readonly #domains: readonly string[]
   readonly #policies = new PolicyCache()
   #inFlight = 0
   #closing = false
@@ -114,6 +122,7 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options
     this.#authenticator = new Authenticator(options)
+    this.#domains = [...options.domains, ...options.websiteDomains]
   }
 
   /** From now on answers ask clients to close their connections. */
@@ -133,6 +142,7 @@ export class Pipeline {
     let outcome: Outcome = 'OK'
     try {
       await this.#answer(incoming, exchange, progress)
+      outcome = progress.told?.code ?? 'OK'
     } catch (error) {
       outcome = this.#fail(error, exchange, progress)
     } finally {
@@ -148,7 +158,7 @@ export class Pipeline {
   }
 
   async #answer(incoming: Incoming, exchange: Exchange, progress: Progress): Promise<void> {
-    const { limits, router, domains, clock } = this.#options
+    const { limits, router, websiteDomains } = this.#options
     if (this.#inFlight > limits.requestsInFlightMax) {
       throw new S3Error('SlowDown', undefined, {
         headers: { 'retry-after': String(limits.retryAfterSeconds) },
@@ -158,11 +168,13 @@ export class Pipeline {
     const method = raw.method ?? ''
     // node joins duplicates of every header but set-cookie, which no request carries.
     const headers = raw.headers as Headers
-    const target = parseAddress(incoming.url, raw.headers.host, domains)
+    const target = parseAddress(incoming.url, raw.headers.host, this.#domains)
     progress.address = target
+    const call = { requestId: exchange.requestId, signal: exchange.signal }
+    const isVisit = method !== 'OPTIONS' && bucketOfHost(raw.headers.host, websiteDomains) !== ''
+    if (isVisit) return this.#visit({ address: target, headers, exchange, call }, incoming, progress)
     const operation = router({ method, address: target, headers })
     progress.operation = operation
-    const call = { requestId: exchange.requestId, signal: exchange.signal }
     if (operation.kind === 'open') return this.#open({ operation, address: target, headers, exchange, call })
     await this.#allowCrossOrigin({ method, address: target, headers, exchange, call })
     const anyRegion = operation.anyRegion ?? false
@@ -176,17 +188,7 @@ export class Pipeline {
     }
     if (address.bucket !== '') checkBucketName(address.bucket)
     checkKey(address.key)
-    const context: OperationContext = {
-      store: this.#options.store,
-      call,
-      identity: authenticated.identity,
-      accounts: this.#options.accounts,
-      bucketDefaults: this.#options.bucketDefaults,
-      region: this.#options.region,
-      limits,
-      nowMs: clock.wallMs(),
-      eventTargets: this.#options.eventTargets,
-    }
+    const context = this.#context(authenticated.identity, call)
     const access = this.#access(authenticated, { address, raw, nowMs: context.nowMs })
     const run = await this.#prepare(operation, context, { address, access, headers: authenticated.headers })
     const request = await this.#request(operation, entered, exchange)
@@ -195,6 +197,59 @@ export class Pipeline {
     } finally {
       request.close()
     }
+  }
+
+  #context(identity: Identity, call: CallContext): OperationContext {
+    const { store, accounts, bucketDefaults, region, limits, eventTargets, clock } = this.#options
+    const nowMs = clock.wallMs()
+    return { store, call, identity, accounts, bucketDefaults, region, limits, nowMs, eventTargets }
+  }
+
+  /** A visit to a bucket's website: what everybody may read of it, whoever signs what. Queries mean nothing there. */
+  async #visit(asked: AskedOpenly, { raw, url }: Incoming, progress: Progress): Promise<void> {
+    const { exchange, call, address } = asked
+    const method = raw.method ?? ''
+    await this.#allowCrossOrigin({ ...asked, method })
+    const { response, error } = await answerVisit({
+      method,
+      protocol: this.#options.secure ? 'https' : 'http',
+      host: asked.headers.host ?? '',
+      key: address.key,
+      url,
+      requestId: exchange.requestId,
+      hostId: exchange.hostId,
+      website: async () => {
+        checkBucketName(address.bucket)
+        return (await this.#findBucket(address.bucket, call)).configuration?.website
+      },
+      read: (key, { whole }) => this.#readPage({ asked, raw, key, whole }, progress),
+    })
+    progress.told = error
+    if (error?.code === 'InternalError') this.#log(error, exchange, progress)
+    await this.#send(exchange, response)
+  }
+
+  /** GetObject or HeadObject of one object by everybody. */
+  async #readPage(
+    page: {
+      readonly asked: AskedOpenly
+      readonly raw: IncomingMessage
+      readonly key: string
+      whole: boolean
+    },
+    progress: Progress,
+  ): Promise<S3Response> {
+    const { asked, raw, key } = page
+    checkKey(key)
+    const address: Address = { ...asked.address, key, query: [] }
+    const headers = pageHeaders(asked.headers, page.whole)
+    const operation = this.#options.router({ method: raw.method ?? '', address, headers })
+    progress.operation = operation
+    if (operation.kind !== 'bucket') throw new Error(`${operation.name} reads no object`)
+    const context = this.#context(anonymous, asked.call)
+    const access = this.#access({ identity: anonymous, headers }, { address, raw, nowMs: context.nowMs })
+    const run = await this.#prepare(operation, context, { address, access, headers })
+    return run(new S3Request(this.#fields(address, headers)))
   }
 
   /** What answers everybody is asked for nothing. */
@@ -246,7 +301,7 @@ export class Pipeline {
   }
 
   #access(
-    { identity, headers }: Authenticated,
+    { identity, headers }: Pick<Authenticated, 'identity' | 'headers'>,
     about: { readonly address: Address; readonly raw: IncomingMessage; readonly nowMs: number },
   ): RequestAccess {
     const { socket } = about.raw
@@ -331,7 +386,10 @@ export class Pipeline {
     run: () => Promise<S3Response>,
   ): Promise<void> {
     const response = slow(operation) ? await this.#keepingAlive(exchange, run) : await run()
-    if (response === undefined) return
+    if (response !== undefined) await this.#send(exchange, response)
+  }
+
+  async #send(exchange: Exchange, response: S3Response): Promise<void> {
     const headers = response.headers ?? {}
     if (response.body === undefined) exchange.sendWhole(response.status, headers, '')
     else if (typeof response.body === 'string') {
@@ -404,6 +462,23 @@ export class Pipeline {
       'a request failed inside',
     )
   }
+}
+
+const conditional = new Set([
+  'range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'if-range',
+])
+
+/** Of a visitor's headers, those that a read on his behalf looks at; `whole`: no conditions and ranges. */
+function pageHeaders(headers: Headers, whole: boolean): Headers {
+  const kept = Object.entries(headers).filter(
+    ([name]) => !name.startsWith('x-amz-') && !(whole && conditional.has(name)),
+  )
+  return Object.fromEntries(kept)
 }
 
 function slow(operation: Operation | undefined): boolean {

@@ -32,6 +32,8 @@ export interface GatewayOptions {
   readonly region: string
   /** Host names under which buckets are addressed virtual-host style. */
   readonly domains: readonly string[]
+  /** Host names under which buckets are visited as websites; absent: none. */
+  readonly websiteDomains?: readonly string[]
   readonly clock: Clock
   readonly registry: Registry
   readonly logger?: GatewayLogger
@@ -64,6 +66,7 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
     router: createRouter(operations),
     region: options.region,
     domains: options.domains.map((domain) => domain.toLowerCase()),
+    websiteDomains: (options.websiteDomains ?? []).map((domain) => domain.toLowerCase()),
     clock: options.clock,
     limits,
     eventTargets: options.eventTargets ?? new Set(),

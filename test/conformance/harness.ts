@@ -91,6 +91,7 @@ export async function startLocalGateway(
     ...(options.bucketDefaults === undefined ? {} : { bucketDefaults: options.bucketDefaults }),
     region: options.region ?? region,
     domains: ['localhost', 's3.localhost'],
+    websiteDomains: ['s3-website.localhost'],
     clock,
     registry,
     confidential: options.confidential ?? true,
