@@ -43,6 +43,7 @@ const devSchema = z.object({
   kmsKeyNames: z.array(z.string()).default([]),
   /** As in gateway/config.ts. */
   legacyFormSignatures: z.boolean().default(false),
+  bucketDefaults: z.enum(['aws', 'classic']).default('aws'),
 })
 
 export type DevFile = z.infer<typeof devSchema>
@@ -103,6 +104,7 @@ async function decide(layout: Layout, request: DevRequest): Promise<DevFile> {
     users: userNames.map((name) => newUser({ name })),
     kmsKeyNames: [],
     legacyFormSignatures: false,
+    bucketDefaults: 'aws',
   }
   mkdirSync(layout.root, { recursive: true, mode: 0o700 })
   return file
@@ -131,8 +133,9 @@ function withConformance(file: DevFile): DevFile {
     ...file,
     users: [...file.users, ...missing.map(newUser)],
     kmsKeyNames: [...new Set([...file.kmsKeyNames, ...conformanceKeyNames])],
-    // The suite signs its forms in the older way.
+    // The suite signs its forms in the older way, and expects of new buckets what AWS gave before 2023.
     legacyFormSignatures: true,
+    bucketDefaults: 'classic',
   }
 }
 

@@ -172,8 +172,9 @@ async function writeConfigs(
     }
     if (member.kind === 'gateway') {
       const kms = { kind: 'file', file: layout.kmsFile }
-      const { region, legacyFormSignatures } = dev
-      await writeConfig(member, { ...common, s3: address(dev.ports.s3), region, kms, legacyFormSignatures })
+      const { region, legacyFormSignatures, bucketDefaults } = dev
+      const front = { s3: address(dev.ports.s3), region, kms, legacyFormSignatures, bucketDefaults }
+      await writeConfig(member, { ...common, ...front })
     } else {
       const settings = member.kind === 'node' ? { ...localDelays, ...nodeSettings } : {}
       await writeConfig(member, { ...common, journalKeyFile: '../../journal.key', ...settings })
