@@ -36,21 +36,22 @@ export const listParts = defineOperation({
       pageSize: parsePositiveSize('max-parts', request.param('max-parts'), gatewayLimits.listEntriesMax),
     }
   },
-  call: async ({ key, uploadId, afterPartNumber, pageSize, customerKey }, { store, bucket, call }) => {
+  call: async ({ key, uploadId, afterPartNumber, pageSize, customerKey }, context) => {
+    const { store, bucket, call, accounts } = context
     const page = await store.listParts({ bucket, key, uploadId, afterPartNumber, limit: pageSize }, call)
     // As AWS: the key is for seeing checksums.
     checkUploadKey(page.upload, customerKey, { required: page.upload.checksum !== undefined })
-    return page
+    return { ...page, account: await accounts.byId(page.upload.ownerId) }
   },
-  encode: ({ upload, parts, truncated }, input, { bucket, identity }) => ({
+  encode: ({ upload, parts, truncated, account }, input, { bucket, identity }) => ({
     status: 200,
     body: document(
       'ListPartsResult',
       element('Bucket', bucket.name),
       element('Key', input.key),
       element('UploadId', input.uploadId),
-      owner('Initiator', upload.ownerId, identity),
-      owner('Owner', upload.ownerId, identity),
+      owner('Initiator', upload.ownerId, identity, account),
+      owner('Owner', upload.ownerId, identity, account),
       element('StorageClass', 'STANDARD'),
       element('PartNumberMarker', input.afterPartNumber),
       element('NextPartNumberMarker', parts.at(-1)?.partNumber ?? 0),
