@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { assertError, md5Hex } from './ask.ts'
+import { encryptionOf, saysSseC, sseC, sseKms, sseS3 } from './encryption.ts'
 import { type Conformance, startConformance, startLocalGateway } from './harness.ts'
 import { encodeForm, type Fields, type FormFile, legacyFields, post, signedFields } from './post-form.ts'
 import { tag } from './s3-client.ts'
@@ -328,4 +329,19 @@ test('forms signed in the older way are refused, unless the gateway is configure
   } finally {
     await gateway.close()
   }
+})
+
+test('PostObject encrypts as the fields say, under a key of the form too', async () => {
+  const bucket = await at.bucket()
+  const under = await send(bucket, { key: 'c', ...sseC(1) })
+  assert.equal(under.status, 204, under.text)
+  assert.deepEqual(encryptionOf(under), saysSseC(1))
+  assert.equal((await at.s3.send({ path: `/${bucket}/c` })).status, 400)
+  assert.equal((await at.s3.send({ path: `/${bucket}/c`, headers: sseC(1) })).text, 'content')
+  assert.deepEqual(encryptionOf(await send(bucket, { key: 's3', ...sseS3 })), { ...sseS3 })
+  const { 'x-amz-server-side-encryption-customer-key-md5': _, ...incomplete } = sseC(1)
+  assertError(await send(bucket, { key: 'k', ...incomplete }), 400, 'InvalidArgument')
+  assertError(await send(bucket, { key: 'k', ...sseC(1), ...sseS3 }), 400, 'InvalidArgument')
+  assertError(await send(bucket, { key: 'k', ...sseKms('no-such-key') }), 400, 'KMS.NotFoundException')
+  assert.equal((await at.s3.send({ method: 'HEAD', path: `/${bucket}/k` })).status, 404)
 })
