@@ -85,7 +85,13 @@ const conditions = record(
 
 const revision = integer(0)
 const yes = oneOf(true)
-const attributes = { retention: retentionShape, legalHold: yes, tags: tagsShape, acl: aclShape, encryption }
+const attributes = {
+  retention: retentionShape,
+  legalHold: oneOf(true, false),
+  tags: tagsShape,
+  acl: aclShape,
+  encryption,
+}
 const nothing: Shape = (value) => (value === null ? undefined : 'is not null')
 const amendment = union({
   retention: record({ kind: oneOf('retention'), retention: either(nothing, retentionShape) }),

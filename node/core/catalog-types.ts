@@ -83,7 +83,8 @@ export interface ObjectMetadata {
 /** What a version may carry beside its bytes; an upload hands it over to the version that it becomes. */
 export interface VersionAttributes {
   readonly retention?: Retention
-  readonly legalHold?: true
+  /** False: it was lifted, or the client said OFF. Absent: never set. */
+  readonly legalHold?: boolean
   readonly tags?: Tags
   readonly acl?: Acl
   /** Of an upload: of all its parts, too. Absent: SSE-S3. */

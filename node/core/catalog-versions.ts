@@ -275,10 +275,8 @@ function amend(version: Version, change: Command<'amend-version'>['change']): Ve
       const { retention: _, ...rest } = version
       return change.retention === null ? rest : { ...rest, retention: change.retention }
     }
-    case 'legal-hold': {
-      const { legalHold: _, ...rest } = version
-      return change.on ? { ...rest, legalHold: true } : rest
-    }
+    case 'legal-hold':
+      return { ...version, legalHold: change.on }
     case 'tags': {
       const { tags: _, ...rest } = version
       return change.tags === null ? rest : { ...rest, tags: change.tags }
