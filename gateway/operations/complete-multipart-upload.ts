@@ -12,6 +12,7 @@ import { S3Error } from '../s3/errors.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
 import { multipartEtag, statedChecksum, uploadChecksum } from '../s3/multipart.ts'
 import { parseUploadId } from '../s3/names.ts'
+import { writtenHeaders } from '../s3/versions.ts'
 import { childText, document, element, requiredText, type XmlNode } from '../s3/xml.ts'
 
 interface NamedPart {
@@ -23,7 +24,7 @@ interface NamedPart {
 
 type Input = ReturnType<typeof decode>
 
-type Completed = Pick<PutResult, 'etag' | 'checksum'> & Pick<Version, 'encryption'>
+type Completed = Omit<PutResult, 'modifiedMs'> & Pick<Version, 'encryption'>
 
 export const completeMultipartUpload = defineOperation({
   name: 'CompleteMultipartUpload',
@@ -70,9 +71,9 @@ export const completeMultipartUpload = defineOperation({
     )
     return { ...completed, ...(encryption === undefined ? {} : { encryption }) }
   },
-  encode: ({ etag, checksum, encryption }, input, { bucket }) => ({
+  encode: ({ etag, checksum, encryption, ...written }, input, { bucket }) => ({
     status: 200,
-    headers: encryptionHeaders(encryption, input.customerKey),
+    headers: { ...encryptionHeaders(encryption, input.customerKey), ...writtenHeaders(written) },
     body: document(
       'CompleteMultipartUploadResult',
       element('Location', input.location),
@@ -196,6 +197,7 @@ async function completedBefore(
   const found = objectOf(await store.findObject({ bucket, key: input.key, expect: 'nothing' }, call))
   const etag = multipartEtag(input.parts.map((part) => part.etag))
   if (found?.version.etag !== etag) throw error
-  const { checksum, encryption } = found.version
-  return { etag, checksum, ...(encryption === undefined ? {} : { encryption }) }
+  const { versionId, versioned, checksum, encryption } = found.version
+  const versioning = versioned === true ? 'Enabled' : 'Off'
+  return { versionId, versioning, etag, checksum, ...(encryption === undefined ? {} : { encryption }) }
 }

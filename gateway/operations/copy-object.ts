@@ -2,9 +2,10 @@
 import type { ObjectMetadata } from '../../node/core/catalog-types.ts'
 import { conditionalActions, objectWriteActions } from '../auth/admission.ts'
 import { type BucketContext, defineOperation } from '../operation.ts'
+import { decodeCopiedAttributes } from '../s3/attributes.ts'
 import { checksums, defaultAlgorithm, parseAlgorithm } from '../s3/checksum.ts'
 import { writeConditions } from '../s3/conditions.ts'
-import { createCopyBody, decodeCopySource, findCopySource } from '../s3/copy-source.ts'
+import { createCopyBody, decodeCopySource, findCopySource, sourceHeaders } from '../s3/copy-source.ts'
 import { isoDate } from '../s3/dates.ts'
 import {
   asksForEncryption,
@@ -22,6 +23,8 @@ import {
   refuseUnimplemented,
 } from '../s3/headers.ts'
 import { newObjectOwner } from '../s3/ownership.ts'
+import { requireFuture } from '../s3/retention.ts'
+import { writtenHeaders } from '../s3/versions.ts'
 import { document, element } from '../s3/xml.ts'
 
 export const copyObject = defineOperation({
@@ -36,9 +39,11 @@ export const copyObject = defineOperation({
   decode: (request) => {
     const { headers, key } = request
     refuseUnimplemented(headers)
-    const replace = decodeDirective(headers) === 'REPLACE'
+    const replace = decodeDirective(headers, 'x-amz-metadata-directive') === 'REPLACE'
     const source = decodeCopySource(request)
-    const same = source.bucketName === request.bucketName && source.key === key
+    // A version that is named is restored by a copy onto its own key.
+    const current = source.versionId === undefined
+    const same = current && source.bucketName === request.bucketName && source.key === key
     const encryption = decodeEncryption(request)
     if (same && !replace && !changesItself(headers, encryption)) {
       throw new S3Error(
@@ -53,15 +58,18 @@ export const copyObject = defineOperation({
       source,
       headers,
       metadata: (found: ObjectMetadata) => replaced ?? copiedMetadata(found, headers),
+      attributes: decodeCopiedAttributes(headers, decodeDirective(headers, 'x-amz-tagging-directive')),
       conditions: writeConditions(headers),
       encryption,
       algorithm: named === undefined ? undefined : parseAlgorithm(named),
     }
   },
   call: async (input, context: BucketContext) => {
-    const { store, bucket, call, limits } = context
+    const { store, bucket, call, limits, nowMs } = context
     const owner = await newObjectOwner(input.headers, context)
     const object = await findCopySource(input.source, context)
+    const attributes = input.attributes(object.version)
+    requireFuture(attributes.retention, nowMs)
     const body = createCopyBody({
       object,
       range: undefined,
@@ -73,12 +81,13 @@ export const copyObject = defineOperation({
     const metadata = input.metadata(object.version.metadata)
     const { key, conditions } = input
     const protection = protectionFor(input.encryption, bucket)
-    const put = { bucket, key, ...owner, metadata, body, conditions, protection }
-    return { ...(await store.putObject(put, call)), protection }
+    const written = { ...owner, attributes: { ...owner.attributes, ...attributes } }
+    const put = { bucket, key, ...written, metadata, body, conditions, protection }
+    return { object, ...(await store.putObject(put, call)), protection }
   },
-  encode: ({ etag, modifiedMs, checksum, protection }) => ({
+  encode: ({ object, etag, modifiedMs, checksum, protection, ...written }) => ({
     status: 200,
-    headers: protectionHeaders(protection),
+    headers: { ...protectionHeaders(protection), ...writtenHeaders(written), ...sourceHeaders(object) },
     body: document(
       'CopyObjectResult',
       element('LastModified', isoDate(modifiedMs)),
@@ -89,10 +98,14 @@ export const copyObject = defineOperation({
   }),
 })
 
-function decodeDirective(headers: Headers): 'COPY' | 'REPLACE' {
-  const directive = headers['x-amz-metadata-directive'] ?? 'COPY'
+function decodeDirective(
+  headers: Headers,
+  name: 'x-amz-metadata-directive' | 'x-amz-tagging-directive',
+): 'COPY' | 'REPLACE' {
+  const directive = headers[name] ?? 'COPY'
   if (directive !== 'COPY' && directive !== 'REPLACE') {
-    throw invalidArgument('x-amz-metadata-directive', directive, 'Unknown metadata directive.')
+    const what = name === 'x-amz-metadata-directive' ? 'metadata' : 'tagging'
+    throw invalidArgument(name, directive, `Unknown ${what} directive.`)
   }
   return directive
 }

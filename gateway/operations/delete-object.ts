@@ -1,9 +1,14 @@
-/** DeleteObject: succeeds whether the key existed or not, unless a condition was set. */
+/**
+ * DeleteObject: removes the object, marks it as deleted where there is versioning, or removes the version that is named.
+ * Succeeds whether there was one or not.
+ */
 import { bypassActions, conditionalActions } from '../auth/admission.ts'
 import { defineOperation } from '../operation.ts'
-import { writeConditions } from '../s3/conditions.ts'
+import { deleteConditions } from '../s3/conditions.ts'
+import { deleteOne } from '../s3/deletion.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
-import { checkVersionId } from '../s3/names.ts'
+import { asksForBypass } from '../s3/retention.ts'
+import { markerHeader, requestedVersion, versionHeader } from '../s3/versions.ts'
 
 export const deleteObject = defineOperation({
   name: 'DeleteObject',
@@ -14,11 +19,20 @@ export const deleteObject = defineOperation({
   furtherActions: [...bypassActions, ...conditionalActions],
   body: 'none',
   decode: (request) => {
-    checkVersionId(request.param('versionId'))
     refuseUnimplemented(request.headers)
-    return { key: request.key, conditions: writeConditions(request.headers) }
+    return {
+      key: request.key,
+      versionId: requestedVersion(request),
+      conditions: deleteConditions(request.headers),
+      bypassGovernance: asksForBypass(request.headers),
+    }
   },
-  call: ({ key, conditions }, { store, bucket, call }) =>
-    store.deleteObject({ bucket, key, conditions }, call),
-  encode: () => ({ status: 204 }),
+  call: (input, context) => deleteOne(input, context, context.call),
+  encode: ({ versionId, marker }) => ({
+    status: 204,
+    headers: {
+      ...(versionId === undefined ? {} : { [versionHeader]: versionId }),
+      ...(marker ? { [markerHeader]: 'true' } : {}),
+    },
+  }),
 })

@@ -1,14 +1,13 @@
 /** GetObjectAttributes: what is known of an object and of its parts, without its bytes or metadata. */
 import { gatewayLimits } from '../limits.ts'
-import { objectOf } from '../object/object-store.ts'
 import { type BucketContext, defineOperation, type S3Request } from '../operation.ts'
 import { checksums, checksumText } from '../s3/checksum.ts'
 import { httpDate } from '../s3/dates.ts'
 import { checkCustomerKey, decodeCustomerKey, refuseWriteEncryption } from '../s3/encryption.ts'
 import { invalidArgument, S3Error } from '../s3/errors.ts'
 import { type ObjectPart, objectParts, partChecksumElement } from '../s3/multipart.ts'
-import { checkVersionId } from '../s3/names.ts'
 import { parsePageSize } from '../s3/paging.ts'
+import { requestedVersion, requireObject, versionHeaders } from '../s3/versions.ts'
 import { document, element, wrap } from '../s3/xml.ts'
 
 const attributeNames = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'] as const
@@ -32,22 +31,24 @@ export const getObjectAttributes = defineOperation({
   findsObject: true,
   body: 'none',
   decode: (request) => {
-    checkVersionId(request.param('versionId'))
     refuseWriteEncryption(request.headers)
     return {
       key: request.key,
+      versionId: requestedVersion(request),
       customerKey: decodeCustomerKey(request),
       wanted: decodeAttributes(request),
       page: decodePage(request),
     }
   },
-  call: async ({ key, customerKey }, context: BucketContext) => {
-    const object = objectOf(await context.findObject({ key, expect: 'nothing' }))
-    if (object === undefined) throw new S3Error('NoSuchKey')
+  call: async ({ key, versionId, customerKey }, context: BucketContext) => {
+    const object = requireObject(await context.findObject({ key, versionId, expect: 'nothing' }), {
+      versionId,
+    })
     checkCustomerKey(object.version.encryption, customerKey)
-    return object.version
+    return object
   },
-  encode: (version, { wanted, page }) => {
+  encode: (object, { wanted, page }) => {
+    const { version } = object
     const { checksum } = version
     const parts = objectParts(version)
     const markup: Record<AttributeName, () => string> = {
@@ -67,7 +68,7 @@ export const getObjectAttributes = defineOperation({
     }
     return {
       status: 200,
-      headers: { 'last-modified': httpDate(version.modifiedMs) },
+      headers: { 'last-modified': httpDate(version.modifiedMs), ...versionHeaders(version, object) },
       body: document(
         'GetObjectAttributesResponse',
         ...attributeNames.filter((name) => wanted.has(name)).map((name) => markup[name]()),

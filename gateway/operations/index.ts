@@ -19,6 +19,7 @@ import { deleteBucketReplication } from './delete-bucket-replication.ts'
 import { deleteBucketTagging } from './delete-bucket-tagging.ts'
 import { deleteBucketWebsite } from './delete-bucket-website.ts'
 import { deleteObject } from './delete-object.ts'
+import { deleteObjectTagging } from './delete-object-tagging.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { deletePublicAccessBlock } from './delete-public-access-block.ts'
 import { getBucketAccelerateConfiguration } from './get-bucket-accelerate-configuration.ts'
@@ -43,7 +44,10 @@ import { getBucketVersioning } from './get-bucket-versioning.ts'
 import { getBucketWebsite } from './get-bucket-website.ts'
 import { getObject } from './get-object.ts'
 import { getObjectAttributes } from './get-object-attributes.ts'
+import { getObjectLegalHold } from './get-object-legal-hold.ts'
 import { getObjectLockConfiguration } from './get-object-lock-configuration.ts'
+import { getObjectRetention } from './get-object-retention.ts'
+import { getObjectTagging } from './get-object-tagging.ts'
 import { getObjectTorrent } from './get-object-torrent.ts'
 import { getPublicAccessBlock } from './get-public-access-block.ts'
 import { headBucket } from './head-bucket.ts'
@@ -54,6 +58,7 @@ import { listBucketInventoryConfigurations } from './list-bucket-inventory-confi
 import { listBucketMetricsConfigurations } from './list-bucket-metrics-configurations.ts'
 import { listBuckets } from './list-buckets.ts'
 import { listMultipartUploads } from './list-multipart-uploads.ts'
+import { listObjectVersions } from './list-object-versions.ts'
 import { listObjects } from './list-objects.ts'
 import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
@@ -76,7 +81,10 @@ import { putBucketTagging } from './put-bucket-tagging.ts'
 import { putBucketVersioning } from './put-bucket-versioning.ts'
 import { putBucketWebsite } from './put-bucket-website.ts'
 import { putObject } from './put-object.ts'
+import { putObjectLegalHold } from './put-object-legal-hold.ts'
 import { putObjectLockConfiguration } from './put-object-lock-configuration.ts'
+import { putObjectRetention } from './put-object-retention.ts'
+import { putObjectTagging } from './put-object-tagging.ts'
 import { putPublicAccessBlock } from './put-public-access-block.ts'
 import { restoreObject } from './restore-object.ts'
 import { uploadPart } from './upload-part.ts'
@@ -100,6 +108,7 @@ export const operations: readonly Operation[] = [
   deleteBucketTagging,
   deleteBucketWebsite,
   deleteObject,
+  deleteObjectTagging,
   deleteObjects,
   getBucketAccelerateConfiguration,
   getBucketAnalyticsConfiguration,
@@ -119,7 +128,10 @@ export const operations: readonly Operation[] = [
   getBucketWebsite,
   getObject,
   getObjectAttributes,
+  getObjectLegalHold,
   getObjectLockConfiguration,
+  getObjectRetention,
+  getObjectTagging,
   getObjectTorrent,
   headBucket,
   headObject,
@@ -129,6 +141,7 @@ export const operations: readonly Operation[] = [
   listBucketMetricsConfigurations,
   listBuckets,
   listMultipartUploads,
+  listObjectVersions,
   listObjects,
   listObjectsV2,
   listParts,
@@ -147,7 +160,10 @@ export const operations: readonly Operation[] = [
   putBucketVersioning,
   putBucketWebsite,
   putObject,
+  putObjectLegalHold,
   putObjectLockConfiguration,
+  putObjectRetention,
+  putObjectTagging,
   restoreObject,
   uploadPart,
   uploadPartCopy,

@@ -41,7 +41,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     subresource: 'metadataTable',
   }),
   planned('DeleteObjectAnnotation', { method: 'DELETE', target: 'object', subresource: 'annotation' }),
-  planned('DeleteObjectTagging', { method: 'DELETE', target: 'object', subresource: 'tagging' }),
   planned('GetBucketAbac', { method: 'GET', target: 'bucket', subresource: 'abac' }),
   planned('GetBucketMetadataConfiguration', {
     method: 'GET',
@@ -60,20 +59,12 @@ export const plannedOperations: readonly PlannedOperation[] = [
     subresource: 'annotation',
     needs: { query: ['annotationName'] },
   }),
-  planned('GetObjectLegalHold', { method: 'GET', target: 'object', subresource: 'legal-hold' }),
-  planned('GetObjectRetention', { method: 'GET', target: 'object', subresource: 'retention' }),
-  planned('GetObjectTagging', { method: 'GET', target: 'object', subresource: 'tagging' }),
   planned(
     'ListDirectoryBuckets',
     { method: 'GET', target: 'service', needs: { queryIs: ['x-id', 'ListDirectoryBuckets'] } },
     's3express:ListAllMyDirectoryBuckets',
   ),
   planned('ListObjectAnnotations', { method: 'GET', target: 'object', subresource: 'annotation' }),
-  planned(
-    'ListObjectVersions',
-    { method: 'GET', target: 'bucket', subresource: 'versions' },
-    's3:ListBucketVersions',
-  ),
   planned('PutBucketAbac', { method: 'PUT', target: 'bucket', subresource: 'abac' }),
   planned(
     'PutBucketAnalyticsConfiguration',
@@ -102,9 +93,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
   ),
   planned('PutObjectAcl', { method: 'PUT', target: 'object', subresource: 'acl' }),
   planned('PutObjectAnnotation', { method: 'PUT', target: 'object', subresource: 'annotation' }),
-  planned('PutObjectLegalHold', { method: 'PUT', target: 'object', subresource: 'legal-hold' }),
-  planned('PutObjectRetention', { method: 'PUT', target: 'object', subresource: 'retention' }),
-  planned('PutObjectTagging', { method: 'PUT', target: 'object', subresource: 'tagging' }),
   planned('RenameObject', { method: 'PUT', target: 'object', subresource: 'renameObject' }, 's3:PutObject'),
   planned(
     'SelectObjectContent',

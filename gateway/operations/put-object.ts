@@ -3,12 +3,15 @@
 import { conditionalActions, objectWriteActions } from '../auth/admission.ts'
 import { objectOf } from '../object/object-store.ts'
 import { defineOperation } from '../operation.ts'
+import { decodeAttributes } from '../s3/attributes.ts'
 import { checksums } from '../s3/checksum.ts'
 import { checkWrite, hasConditions, writeConditions } from '../s3/conditions.ts'
 import { decodeEncryption, protectionFor, protectionHeaders } from '../s3/encryption.ts'
 import { S3Error } from '../s3/errors.ts'
 import { decodeMetadata, refuseUnimplemented } from '../s3/headers.ts'
 import { newObjectOwner } from '../s3/ownership.ts'
+import { checkProtectedUpload } from '../s3/retention.ts'
+import { writtenHeaders } from '../s3/versions.ts'
 
 export const putObject = defineOperation({
   name: 'PutObject',
@@ -29,28 +32,33 @@ export const putObject = defineOperation({
     return {
       key: request.key,
       metadata: decodeMetadata(request.headers),
+      attributes: decodeAttributes(request.headers),
       conditions: writeConditions(request.headers),
       encryption: decodeEncryption(request),
       body: request.body,
       headers: request.headers,
     }
   },
-  call: async ({ key, metadata, conditions, encryption, body, headers }, context) => {
-    const { store, call, bucket } = context
+  call: async (input, context) => {
+    const { key, metadata, conditions, encryption, body, headers } = input
+    const { store, call, bucket, nowMs } = context
+    checkProtectedUpload(input.attributes, { bucket, nowMs, hasDigest: body.hasDigest })
     const owner = await newObjectOwner(headers, context)
+    const attributes = { ...owner.attributes, ...input.attributes }
     if (hasConditions(conditions)) {
       const current = objectOf(await store.findObject({ bucket, key, expect: 'nothing' }, call))
       checkWrite(conditions, current?.version)
     }
     const protection = protectionFor(encryption, bucket)
-    const put = { bucket, key, ...owner, metadata, conditions, body, protection }
+    const put = { bucket, key, ...owner, metadata, attributes, conditions, body, protection }
     return { ...(await store.putObject(put, call)), protection }
   },
-  encode: ({ etag, checksum, protection }) => ({
+  encode: ({ etag, checksum, protection, ...written }) => ({
     status: 200,
     headers: {
       etag: `"${etag}"`,
       ...protectionHeaders(protection),
+      ...writtenHeaders(written),
       ...(checksum === undefined
         ? {}
         : { [checksums[checksum.algorithm].header]: checksum.value, 'x-amz-checksum-type': checksum.type }),

@@ -2,6 +2,7 @@
 import { defineOperation } from '../operation.ts'
 import { S3Error } from '../s3/errors.ts'
 import { storageClass } from '../s3/storage-class.ts'
+import { requestedVersion, requireObject } from '../s3/versions.ts'
 
 export const restoreObject = defineOperation({
   name: 'RestoreObject',
@@ -13,11 +14,11 @@ export const restoreObject = defineOperation({
   decode: (request) => {
     // AWS takes a request without a document for one with defaults.
     if (request.hasDocument) request.document('RestoreRequest')
-    return request.key
+    return { key: request.key, versionId: requestedVersion(request) }
   },
-  call: async (key, { store, bucket, call }): Promise<never> => {
-    const found = await store.findObject({ bucket, key, expect: 'nothing' }, call)
-    if (found === undefined) throw new S3Error('NoSuchKey')
+  call: async ({ key, versionId }, { store, bucket, call }): Promise<never> => {
+    const found = await store.findObject({ bucket, key, versionId, expect: 'nothing' }, call)
+    requireObject(found, { versionId })
     throw new S3Error('InvalidObjectState', "Restore is not allowed for the object's current storage class", {
       details: { StorageClass: storageClass },
     })

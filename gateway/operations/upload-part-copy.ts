@@ -1,6 +1,6 @@
 /** UploadPartCopy: a part made of an object, or of a range of one. */
 import { defineOperation } from '../operation.ts'
-import { createCopyBody, decodeCopySource, findCopySource } from '../s3/copy-source.ts'
+import { createCopyBody, decodeCopySource, findCopySource, sourceHeaders } from '../s3/copy-source.ts'
 import { isoDate } from '../s3/dates.ts'
 import { checkUploadKey, decodeCustomerKey, encryptionHeaders } from '../s3/encryption.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
@@ -46,11 +46,11 @@ export const uploadPartCopy = defineOperation({
       signal: call.signal,
     })
     const stored = await store.putPart({ bucket, key, uploadId, partNumber, body, customerKey }, call)
-    return { ...stored, encryption: upload.encryption }
+    return { ...stored, object, encryption: upload.encryption }
   },
-  encode: ({ etag, modifiedMs, checksum, encryption }, { customerKey }) => ({
+  encode: ({ object, etag, modifiedMs, checksum, encryption }, { customerKey }) => ({
     status: 200,
-    headers: encryptionHeaders(encryption, customerKey),
+    headers: { ...encryptionHeaders(encryption, customerKey), ...sourceHeaders(object) },
     body: document(
       'CopyPartResult',
       element('LastModified', isoDate(modifiedMs)),

@@ -7,7 +7,7 @@
 import type { WriteConditions } from '../../node/core/catalog-types.ts'
 import { gatewayLimits } from '../limits.ts'
 import { parseHttpDate } from './dates.ts'
-import { headerNotImplemented, S3Error } from './errors.ts'
+import { invalidArgument, S3Error } from './errors.ts'
 
 export interface ReadConditions {
   readonly ifMatch?: string | undefined
@@ -72,14 +72,36 @@ export function preconditionFailed(condition: string): S3Error {
   return new S3Error('PreconditionFailed', undefined, { details: { Condition: condition } })
 }
 
-/** `If-Match` and `If-None-Match: *` of writes. Throws NotImplemented for any other If-None-Match, as AWS does. */
+/**
+ * `If-Match` and `If-None-Match` of writes. AWS documents `*` as the only value of If-None-Match and refuses others; an
+ * ETag has the meaning that RFC 9110 gives it.
+ */
 export function writeConditions(headers: Headers): WriteConditions {
   const ifMatch = headers['if-match']
   const ifNoneMatch = headers['if-none-match']
-  if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== '*') throw headerNotImplemented('If-None-Match')
   return {
     ...(ifMatch === undefined ? {} : { ifMatch: conditionEtag(ifMatch) }),
-    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: '*' as const }),
+    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: conditionEtag(ifNoneMatch) }),
+  }
+}
+
+const sizeHeader = 'x-amz-if-match-size'
+const timeHeader = 'x-amz-if-match-last-modified-time'
+
+/** Conditions of DeleteObject. Throws InvalidArgument for a size or time that is none. */
+export function deleteConditions(headers: Headers): WriteConditions {
+  const { 'if-match': ifMatch, [sizeHeader]: size, [timeHeader]: time } = headers
+  if (size !== undefined && !/^\d{1,15}$/.test(size)) {
+    throw invalidArgument(sizeHeader, size, 'The size must be a non-negative integer')
+  }
+  const modifiedMs = time === undefined ? undefined : parseHttpDate(time)
+  if (time !== undefined && modifiedMs === undefined) {
+    throw invalidArgument(timeHeader, time, 'The time must be an HTTP date')
+  }
+  return {
+    ...(ifMatch === undefined ? {} : { ifMatch: conditionEtag(ifMatch) }),
+    ...(size === undefined ? {} : { ifMatchBytes: Number(size) }),
+    ...(modifiedMs === undefined ? {} : { ifMatchModifiedMs: modifiedMs }),
   }
 }
 
@@ -92,13 +114,13 @@ export function hasConditions(conditions: WriteConditions): boolean {
  * a body. The catalog decides again. Throws NoSuchKey (If-Match without object) and PreconditionFailed.
  */
 export function checkWrite(
-  conditions: WriteConditions,
+  { ifMatch, ifNoneMatch }: WriteConditions,
   current: { readonly etag: string } | undefined,
 ): void {
-  if (conditions.ifMatch !== undefined) {
+  if (ifMatch !== undefined) {
     if (current === undefined) throw new S3Error('NoSuchKey')
-    if (conditions.ifMatch !== '*' && conditions.ifMatch !== current.etag)
-      throw preconditionFailed('If-Match')
+    if (ifMatch !== '*' && ifMatch !== current.etag) throw preconditionFailed('If-Match')
   }
-  if (conditions.ifNoneMatch !== undefined && current !== undefined) throw preconditionFailed('If-None-Match')
+  if (ifNoneMatch === undefined || current === undefined) return
+  if (ifNoneMatch === '*' || ifNoneMatch === current.etag) throw preconditionFailed('If-None-Match')
 }

@@ -8,8 +8,8 @@ import {
   type BodyDigests,
   type BodySource,
   type ByteRange,
-  objectOf,
   type StoredObject,
+  shownVersionId,
 } from '../object/object-store.ts'
 import type { BucketContext, S3Request } from '../operation.ts'
 import { checksums, createMd5 } from './checksum.ts'
@@ -17,12 +17,15 @@ import { checkRead, preconditionFailed, type ReadConditions, readConditions } fr
 import { checkCustomerKey, decodeSourceCustomerKey } from './encryption.ts'
 import { invalidArgument, S3Error } from './errors.ts'
 import { checkKey } from './names.ts'
+import { parseVersionId, requireObject } from './versions.ts'
 
 const header = 'x-amz-copy-source'
 
 export interface CopySource {
   readonly bucketName: string
   readonly key: string
+  /** Undefined: the current version. */
+  readonly versionId: string | undefined
   readonly conditions: ReadConditions
   readonly expectedOwner: string | undefined
   readonly customerKey: CustomerKey | undefined
@@ -36,14 +39,12 @@ function invalidSource(text: string): S3Error {
   )
 }
 
-/** `[/]bucket/key[?versionId=null]`, percent-encoded UTF-8. Throws InvalidArgument, InvalidRequest. */
+/** `[/]bucket/key[?versionId=<id>]`, percent-encoded UTF-8. Throws InvalidArgument, InvalidRequest. */
 export function decodeCopySource(request: S3Request): CopySource {
   const text = request.headers[header] ?? ''
   // Any other question mark belongs to a key that was not encoded.
   const [path = '', version] = text.split('?versionId=', 2)
-  if (version !== undefined && version !== 'null') {
-    throw invalidArgument(header, text, 'Invalid version id specified')
-  }
+  const versionId = version === undefined ? undefined : parseVersionId(version, header)
   const bytes = Buffer.from(path, 'latin1')
   if (!isUtf8(bytes)) throw invalidSource(text)
   let decoded: string
@@ -61,25 +62,41 @@ export function decodeCopySource(request: S3Request): CopySource {
   return {
     bucketName: plain.slice(0, slash),
     key,
+    versionId,
     conditions: readConditions(request.headers, 'x-amz-copy-source-'),
     expectedOwner: request.headers['x-amz-source-expected-bucket-owner'],
     customerKey: decodeSourceCustomerKey(request),
   }
 }
 
-/** Finds the source, if this user may read it. Throws NoSuchBucket, AccessDenied, NoSuchKey, PreconditionFailed, InvalidRequest. */
+/**
+ * Finds the source, if this user may read it. Throws NoSuchBucket, AccessDenied, NoSuchKey, NoSuchVersion,
+ * InvalidRequest, PreconditionFailed.
+ */
 export async function findCopySource(source: CopySource, context: BucketContext): Promise<StoredObject> {
   const { bucket, findObject } = await context.source(source)
   if (source.expectedOwner !== undefined && source.expectedOwner !== bucket.ownerId) {
     throw new S3Error('AccessDenied')
   }
-  const object = objectOf(await findObject({ expect: 'all' }))
-  if (object === undefined) throw new S3Error('NoSuchKey', undefined, { details: { Key: source.key } })
+  const found = await findObject({ versionId: source.versionId, expect: 'all' })
+  if (source.versionId !== undefined && found !== undefined && 'marker' in found) {
+    throw new S3Error(
+      'InvalidRequest',
+      'The source of a copy request may not specifically refer to a delete marker by version id.',
+    )
+  }
+  const object = requireObject(found, source)
   checkCustomerKey(object.version.encryption, source.customerKey)
   // A copy has no 304: whatever does not hold is a failed precondition.
   if (checkRead(source.conditions, object.version) !== 'holds')
     throw preconditionFailed('x-amz-copy-source-if-*')
   return object
+}
+
+/** The id header of an answer to a copy: which version was read. */
+export function sourceHeaders(object: StoredObject): Record<string, string> {
+  if (object.versioning === 'Off') return {}
+  return { 'x-amz-copy-source-version-id': shownVersionId(object.version) }
 }
 
 export interface CopyBodyOptions {

@@ -33,13 +33,7 @@ const defaultContentType = 'binary/octet-stream'
 const restricted: Readonly<Record<string, readonly string[]>> = {
   'x-amz-bucket-namespace': ['global'],
   'x-amz-bucket-object-lock-enabled': ['false'],
-  'x-amz-object-lock-legal-hold': ['OFF'],
-  'x-amz-object-lock-mode': [],
-  'x-amz-object-lock-retain-until-date': [],
-  'x-amz-tagging': [''],
   'x-amz-write-offset-bytes': [],
-  'x-amz-if-match-last-modified-time': [],
-  'x-amz-if-match-size': [],
 }
 
 /** Throws NotImplemented for a header that must not be ignored on a write, InvalidStorageClass for that one. */

@@ -55,12 +55,6 @@ export function parseUploadIdMarker(text: string | undefined): string {
   throw invalidArgument('upload-id-marker', text, 'Invalid uploadId marker')
 }
 
-/** `versionId` of a request on a bucket that never had versioning: absent and `null` mean the object itself. */
-export function checkVersionId(versionId: string | undefined): void {
-  if (versionId === undefined || versionId === 'null') return
-  throw invalidArgument('versionId', versionId, 'Invalid version id specified')
-}
-
 /** `partNumber` of a query, 1 to 10,000. Throws InvalidArgument. */
 export function parsePartNumber(text: string): number {
   const number = /^\d{1,5}$/.test(text) ? Number(text) : 0

@@ -3,8 +3,9 @@
  */
 import type { Checksum, Extent, Version } from '../../node/core/catalog-types.ts'
 import type { CustomerKey } from '../object/customer-key.ts'
-import { type ByteRange, objectOf, type StoredObject } from '../object/object-store.ts'
+import type { ByteRange, StoredObject } from '../object/object-store.ts'
 import type { BucketContext, S3Request } from '../operation.ts'
+import { addAttributes } from './attributes.ts'
 import { checksums, checksumText } from './checksum.ts'
 import { checkRead, preconditionFailed, type ReadConditions, readConditions } from './conditions.ts'
 import { httpDate } from './dates.ts'
@@ -17,11 +18,13 @@ import {
 import { S3Error } from './errors.ts'
 import { decodeOverrides, encodeMetadata } from './headers.ts'
 import { objectParts } from './multipart.ts'
-import { checkVersionId, parsePartNumber } from './names.ts'
+import { parsePartNumber } from './names.ts'
 import { contentRange, parseRange, type RangeRequest, resolveRange } from './range.ts'
+import { requestedVersion, requireObject, versionHeaders } from './versions.ts'
 
 export interface ObjectReadInput {
   readonly key: string
+  readonly versionId: string | undefined
   readonly range: RangeRequest | undefined
   readonly partNumber: number | undefined
   readonly conditions: ReadConditions
@@ -32,7 +35,6 @@ export interface ObjectReadInput {
 
 /** Throws InvalidArgument, InvalidRequest. */
 export function decodeObjectRead(request: S3Request): ObjectReadInput {
-  checkVersionId(request.param('versionId'))
   refuseWriteEncryption(request.headers)
   const part = request.param('partNumber')
   const range = request.headers.range
@@ -41,6 +43,7 @@ export function decodeObjectRead(request: S3Request): ObjectReadInput {
   }
   return {
     key: request.key,
+    versionId: requestedVersion(request),
     range: parseRange(range),
     partNumber: part === undefined ? undefined : parsePartNumber(part),
     conditions: readConditions(request.headers),
@@ -59,25 +62,22 @@ export interface ObjectRead {
 }
 
 /**
- * Throws NoSuchKey, InvalidPart, InvalidRequest (a customer's key that lacks, is wrong or not called for),
- * PreconditionFailed, NotModified, InvalidRange; the first of them that applies.
+ * Throws NoSuchKey, NoSuchVersion, MethodNotAllowed (a delete marker), InvalidPart, InvalidRequest (a customer's key that
+ * lacks, is wrong or not called for), PreconditionFailed, NotModified, InvalidRange; the first of them that applies.
  */
 export async function readObject(
   input: ObjectReadInput,
   context: BucketContext,
   wants: 'headers' | 'bytes',
 ): Promise<ObjectRead> {
-  const found = await context.findObject({
-    key: input.key,
-    expect: wants === 'headers' ? 'nothing' : expectation(input.range),
-  })
-  const object = objectOf(found)
-  if (object === undefined) throw new S3Error('NoSuchKey')
+  const { key, versionId } = input
+  const expect = wants === 'headers' ? 'nothing' : expectation(input.range)
+  const object = requireObject(await context.findObject({ key, versionId, expect }), { versionId })
   const { version } = object
   const part = input.partNumber === undefined ? undefined : findPart(version, input.partNumber)
   checkCustomerKey(version.encryption, input.customerKey)
   checkConditions(input.conditions, version)
-  const headers = { ...objectHeaders(version), ...encryptionHeaders(version.encryption, input.customerKey) }
+  const headers = { ...objectHeaders(object), ...encryptionHeaders(version.encryption, input.customerKey) }
   Object.assign(headers, input.overrides)
   const range =
     part?.range ?? (input.range === undefined ? undefined : resolveRange(input.range, version.bytes))
@@ -106,12 +106,15 @@ function checkConditions(conditions: ReadConditions, version: Version): void {
   }
 }
 
-function objectHeaders(version: Version): Record<string, string> {
+function objectHeaders(object: StoredObject): Record<string, string> {
+  const { version } = object
   const headers: Record<string, string> = {
     'accept-ranges': 'bytes',
     'last-modified': httpDate(version.modifiedMs),
     etag: `"${version.etag}"`,
   }
+  Object.assign(headers, versionHeaders(version, object))
+  addAttributes(version, headers)
   encodeMetadata(version.metadata, headers)
   return headers
 }

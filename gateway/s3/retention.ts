@@ -1,12 +1,13 @@
 /**
  * Object Lock of one version at the S3 border: retention and legal hold as headers and as documents, both ways.
  *
- * Invariant: what leaves here is complete (a mode and a time, or neither) and its time lies ahead of `nowMs`. Whether a
- * version may be changed or removed is decided by the catalog alone; the bucket's default is applied there, too.
+ * Invariant: what leaves here is complete: a mode and a time, or neither. Whether a version may be changed or removed is
+ * decided by the catalog alone; the bucket's default is applied there, too.
  * Source: AWS, "PutObject", "PutObjectRetention", "PutObjectLegalHold" and "Locking objects with Object Lock".
  */
 import type { Retention, RetentionMode } from '../../node/core/bucket-configuration.ts'
 import type { Bucket } from '../../node/core/registry-types.ts'
+import { remainingDays } from '../auth/request-keys.ts'
 import { isoDate } from './dates.ts'
 import { invalidArgument, S3Error } from './errors.ts'
 import type { Headers } from './headers.ts'
@@ -46,24 +47,20 @@ function parseIsoDate(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms
 }
 
-/**
- * The lock headers of PutObject, CopyObject and CreateMultipartUpload; undefined when there is none of them.
- * Throws InvalidArgument.
- */
-export function decodeProtection(headers: Headers, nowMs: number): Protection | undefined {
-  const retention = decodeRetentionHeaders(headers, nowMs)
+/** The lock headers of PutObject, CopyObject and CreateMultipartUpload. Throws InvalidArgument. */
+export function decodeProtection(headers: Headers): Protection {
+  const retention = decodeRetentionHeaders(headers)
   const hold = headers[lockHeaders.legalHold]
   if (hold !== undefined && hold !== 'ON' && hold !== 'OFF') {
     throw invalidArgument(lockHeaders.legalHold, hold, "Legal Hold must be either of 'ON' or 'OFF'")
   }
-  if (retention === undefined && hold === undefined) return undefined
   return {
     ...(retention === undefined ? {} : { retention }),
     ...(hold === undefined ? {} : { legalHold: hold === 'ON' }),
   }
 }
 
-function decodeRetentionHeaders(headers: Headers, nowMs: number): Retention | undefined {
+function decodeRetentionHeaders(headers: Headers): Retention | undefined {
   const named = headers[lockHeaders.mode]
   const text = headers[lockHeaders.until]
   if (named === undefined && text === undefined) return undefined
@@ -85,13 +82,35 @@ function decodeRetentionHeaders(headers: Headers, nowMs: number): Retention | un
       'The retain until date must be provided in ISO 8601 format',
     )
   }
-  checkFuture(untilMs, text, nowMs)
   return { mode, untilMs }
 }
 
-function checkFuture(untilMs: number, text: string, nowMs: number): void {
-  if (untilMs > nowMs) return
-  throw invalidArgument(lockHeaders.until, text, 'The retain until date must be in the future!')
+/** Throws InvalidArgument for a retention that has ended already. */
+export function requireFuture(retention: Retention | null | undefined, nowMs: number): void {
+  if (retention === null || retention === undefined || retention.untilMs > nowMs) return
+  throw invalidArgument(
+    lockHeaders.until,
+    exactDate(retention.untilMs),
+    'The retain until date must be in the future!',
+  )
+}
+
+/**
+ * Whether an upload may come as it is: AWS wants a digest of every body that will be under retention, be it by its
+ * headers or by the bucket's default. Throws InvalidArgument, InvalidRequest.
+ */
+export function checkProtectedUpload(
+  { retention, legalHold }: Protection,
+  upload: { readonly bucket: Bucket; readonly nowMs: number; readonly hasDigest: boolean },
+): void {
+  const { bucket, nowMs, hasDigest } = upload
+  requireFuture(retention, nowMs)
+  const preset = bucket.writeRules?.objectLock?.defaultRetention
+  if (hasDigest || (retention ?? preset ?? legalHold) === undefined) return
+  throw new S3Error(
+    'InvalidRequest',
+    'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters',
+  )
 }
 
 /** Throws InvalidRequest unless Object Lock is on in this bucket. */
@@ -105,18 +124,14 @@ export function asksForBypass(headers: Headers): boolean {
   return headers[lockHeaders.bypass]?.trim().toLowerCase() === 'true'
 }
 
-/**
- * The Retention document of PutObjectRetention; `null`: an empty one, which takes the retention away.
- * Throws MalformedXML, InvalidArgument.
- */
-export function decodeRetention(root: XmlNode, nowMs: number): Retention | null {
+/** The Retention document of PutObjectRetention; `null`: an empty one, which takes the retention away. Throws MalformedXML. */
+export function decodeRetention(root: XmlNode): Retention | null {
   checkChildren(root, ['Mode', 'RetainUntilDate'])
   if (root.children.size === 0) return null
   const mode = word(requiredText(root, 'Mode').trim(), modes)
   const text = requiredText(root, 'RetainUntilDate').trim()
   const untilMs = parseIsoDate(text)
   if (untilMs === undefined) throw malformed(`${text} is no date`)
-  checkFuture(untilMs, text, nowMs)
   return { mode, untilMs }
 }
 
@@ -128,6 +143,20 @@ export function encodeRetention(retention: Retention | undefined): string {
     element('Mode', retention.mode),
     element('RetainUntilDate', exactDate(retention.untilMs)),
   )
+}
+
+/** Context keys of policies that a Retention document decides. */
+export function retentionKeys(
+  retention: Retention | null,
+  nowMs: number,
+): Readonly<Record<string, readonly string[]>> {
+  if (retention === null) return {}
+  const until = exactDate(retention.untilMs)
+  return {
+    's3:object-lock-mode': [retention.mode],
+    's3:object-lock-retain-until-date': [until],
+    's3:object-lock-remaining-retention-days': remainingDays(until, nowMs) ?? [],
+  }
 }
 
 /** The LegalHold document of PutObjectLegalHold. Throws MalformedXML. */

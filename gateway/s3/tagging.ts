@@ -119,6 +119,17 @@ export function encodeTagging(tags: Tags): string {
   return document('Tagging', wrap('TagSet', encodeTags(tags)))
 }
 
+/** Context keys of policies that a Tagging document of an object decides. */
+export function tagKeys(tags: Tags): Readonly<Record<string, readonly string[]>> {
+  const keys: Record<string, readonly string[]> = { 's3:requestobjecttagkeys': Object.keys(tags) }
+  for (const [key, value] of Object.entries(tags)) {
+    const name = `s3:requestobjecttag/${key.toLowerCase()}`
+    // Names of context keys have no case: two tags may meet in one.
+    keys[name] = [...(keys[name] ?? []), value]
+  }
+  return keys
+}
+
 export const taggingHeader = 'x-amz-tagging'
 
 /**

@@ -65,7 +65,16 @@ export function toS3Error(thrown: unknown): S3Error {
   return new S3Error(code, messageOf(thrown), { cause: thrown, headers })
 }
 
-/** Where AWS names the thing that is not there; undefined: the message of the table. */
+/** What AWS says where a code means many things, or names the thing that is not there; undefined: as in the table. */
 function messageOf(error: ClusterError): string | undefined {
-  return error.code === 'KmsKeyNotFound' ? `Key '${error.details.keyId}' does not exist` : undefined
+  switch (error.code) {
+    case 'KmsKeyNotFound':
+      return `Key '${error.details.keyId}' does not exist`
+    case 'NoObjectLock':
+      return 'Bucket is missing Object Lock Configuration'
+    case 'WormProtected':
+      return 'Access Denied because object protected by object lock.'
+    default:
+      return undefined
+  }
 }

@@ -66,3 +66,31 @@ export function completeDocument(etags: readonly string[], extra: readonly strin
 
 /** The smallest part that is not the last. */
 export const partBytes = 5 * 1024 * 1024
+
+/** Enables or suspends versioning, and fails the test when that fails. */
+export async function setVersioning(
+  s3: S3Client,
+  bucket: string,
+  status: 'Enabled' | 'Suspended',
+): Promise<void> {
+  const body = `<VersioningConfiguration><Status>${status}</Status></VersioningConfiguration>`
+  const answer = await s3.send({ method: 'PUT', path: `/${bucket}?versioning`, body })
+  assert.equal(answer.status, 200, answer.text)
+}
+
+/** The version id of an answer; fails the test when there is none. */
+export function versionOf(answer: Answer): string {
+  const versionId = answer.headers['x-amz-version-id']
+  assert.ok(typeof versionId === 'string' && versionId !== '', `no version id: ${answer.status}`)
+  return versionId
+}
+
+/** Puts an object into a bucket with versioning; returns the version's id. */
+export async function putVersion(
+  s3: S3Client,
+  path: string,
+  body: string | Buffer = 'content',
+  headers: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  return versionOf(await putObject(s3, path, body, headers))
+}

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { assertError, md5Hex, putObject } from './ask.ts'
+import { assertError, md5Hex, putObject, putVersion, setVersioning, versionOf } from './ask.ts'
 import { type Conformance, startConformance } from './harness.ts'
-import { tag } from './s3-client.ts'
+import { tag, tags } from './s3-client.ts'
 
 let at: Conformance
 before(async () => {
@@ -109,4 +109,71 @@ test('CopyObject gives a copy a website redirect of its own, never that of the s
   assert.equal((await copy(`/${bucket}/k`, `/${bucket}/k`, { [header]: '/new' })).status, 200)
   assert.equal(await redirectOf('k'), '/new')
   assert.equal((await at.s3.send({ path: `/${bucket}/k` })).headers['x-amz-meta-a'], 'b')
+})
+
+test('CopyObject copies the version that is named, and says which it read and wrote', async () => {
+  const source = await at.bucket({ versioning: 'Enabled' })
+  const target = await at.bucket({ versioning: 'Enabled' })
+  const first = await putVersion(at.s3, `/${source}/k`, 'first', { 'x-amz-meta-a': '1' })
+  const second = await putVersion(at.s3, `/${source}/k`, 'second')
+  const named = await copy(`/${target}/k`, `/${source}/k?versionId=${first}`)
+  assert.equal(named.status, 200, named.text)
+  assert.equal(named.headers['x-amz-copy-source-version-id'], first)
+  const got = await at.s3.send({ path: `/${target}/k` })
+  assert.deepEqual([got.text, got.headers['x-amz-meta-a'], versionOf(got)], ['first', '1', versionOf(named)])
+  const newest = await copy(`/${target}/k`, `/${source}/k`)
+  assert.equal(newest.headers['x-amz-copy-source-version-id'], second)
+  assertError(await copy(`/${target}/k`, `/${source}/k?versionId=${'0'.repeat(32)}`), 404, 'NoSuchVersion')
+  const plain = await at.bucket()
+  const unversioned = await copy(`/${plain}/k`, `/${source}/k`)
+  assert.equal(unversioned.headers['x-amz-version-id'], undefined)
+})
+
+test('CopyObject restores an older version onto its own key, and refuses delete markers', async () => {
+  const bucket = await at.bucket({ versioning: 'Enabled' })
+  const path = `/${bucket}/k`
+  const first = await putVersion(at.s3, path, 'first')
+  await putVersion(at.s3, path, 'second')
+  const marker = versionOf(await at.s3.send({ method: 'DELETE', path }))
+  assertError(await copy(`/${bucket}/copy`, path), 404, 'NoSuchKey')
+  assertError(await copy(path, `${path}?versionId=${marker}`), 400, 'InvalidRequest')
+  const restored = await copy(path, `${path}?versionId=${first}`)
+  assert.equal(restored.status, 200, restored.text)
+  assert.notEqual(versionOf(restored), first)
+  assert.equal((await at.s3.send({ path })).text, 'first')
+  const { text } = await at.s3.send({ path: `/${bucket}?versions` })
+  assert.equal(text.match(/<Version>/g)?.length, 3)
+})
+
+test('CopyObject writes the null version where versioning is suspended', async () => {
+  const bucket = await at.bucket({ versioning: 'Enabled' })
+  await putVersion(at.s3, `/${bucket}/k`, 'kept')
+  await setVersioning(at.s3, bucket, 'Suspended')
+  const copied = await copy(`/${bucket}/copy`, `/${bucket}/k`)
+  assert.deepEqual([copied.status, copied.headers['x-amz-version-id']], [200, undefined])
+  assert.equal(versionOf(await at.s3.send({ path: `/${bucket}/copy` })), 'null')
+})
+
+test('CopyObject takes tags along, or the ones that it is given', async () => {
+  const bucket = await at.bucket()
+  await putObject(at.s3, `/${bucket}/k`, 'x', { 'x-amz-tagging': 'a=1&b=2' })
+  const tagsOf = async (key: string) => {
+    const { text } = await at.s3.send({ path: `/${bucket}/${key}?tagging` })
+    return tags(text, 'Key')
+  }
+  assert.equal((await copy(`/${bucket}/same`, `/${bucket}/k`)).status, 200)
+  assert.deepEqual(await tagsOf('same'), ['a', 'b'])
+  const replace = { 'x-amz-tagging-directive': 'REPLACE', 'x-amz-tagging': 'c=3' }
+  assert.equal((await copy(`/${bucket}/other`, `/${bucket}/k`, replace)).status, 200)
+  assert.deepEqual(await tagsOf('other'), ['c'])
+  assert.equal(
+    (await copy(`/${bucket}/none`, `/${bucket}/k`, { 'x-amz-tagging-directive': 'REPLACE' })).status,
+    200,
+  )
+  assert.deepEqual(await tagsOf('none'), [])
+  const odd = await copy(`/${bucket}/odd`, `/${bucket}/k`, { 'x-amz-tagging-directive': 'MERGE' })
+  assertError(odd, 400, 'InvalidArgument')
+  // AWS ignores tags that the directive does not ask for.
+  assert.equal((await copy(`/${bucket}/kept`, `/${bucket}/k`, { 'x-amz-tagging': 'c=3' })).status, 200)
+  assert.deepEqual(await tagsOf('kept'), ['a', 'b'])
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { assertError } from './ask.ts'
+import { assertError, completeDocument, createUpload, putPart, versionOf } from './ask.ts'
 import { type Conformance, startConformance } from './harness.ts'
 import { tag } from './s3-client.ts'
 
@@ -30,5 +30,31 @@ test('CreateMultipartUpload announces a checksum that can be', async () => {
   assert.equal(announced.headers['x-amz-checksum-type'], 'COMPOSITE')
   const impossible = { 'x-amz-checksum-algorithm': 'SHA256', 'x-amz-checksum-type': 'FULL_OBJECT' }
   assertError(await create(path, impossible), 400, 'InvalidRequest')
-  assertError(await create(path, { 'x-amz-tagging': 'a=b' }), 501, 'NotImplemented')
+})
+
+test('CreateMultipartUpload hands tags and protection to the version that it becomes', async () => {
+  const path = `/${await at.bucket({ objectLock: true })}/k`
+  const protection = {
+    'x-amz-object-lock-mode': 'GOVERNANCE',
+    'x-amz-object-lock-retain-until-date': new Date(Date.now() + 3_600_000).toISOString(),
+    'x-amz-object-lock-legal-hold': 'ON',
+  }
+  const uploadId = await createUpload(at.s3, path, { ...protection, 'x-amz-tagging': 'a=b' })
+  const etag = await putPart(at.s3, path, { uploadId, partNumber: 1, body: 'x' })
+  const done = await at.s3.send({
+    method: 'POST',
+    path: `${path}?uploadId=${uploadId}`,
+    body: completeDocument([etag]),
+  })
+  const { headers } = await at.s3.send({ method: 'HEAD', path: `${path}?versionId=${versionOf(done)}` })
+  for (const [name, value] of Object.entries(protection)) assert.equal(headers[name], value)
+  assert.equal(headers['x-amz-tagging-count'], '1')
+  const bad: Record<string, string>[] = [
+    { 'x-amz-tagging': 'a=b&a=c' },
+    { 'x-amz-object-lock-mode': 'GOVERNANCE' },
+    { ...protection, 'x-amz-object-lock-retain-until-date': '2020-01-01T00:00:00Z' },
+  ]
+  for (const each of bad) assertError(await create(path, each), 400, 'InvalidArgument')
+  const plain = `/${await at.bucket()}/k`
+  assertError(await create(plain, protection), 400, 'InvalidRequest')
 })

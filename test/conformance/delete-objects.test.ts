@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { assertError, contentMd5, md5Hex, putObject } from './ask.ts'
+import { assertError, contentMd5, md5Hex, putObject, putVersion } from './ask.ts'
 import { type Conformance, startConformance } from './harness.ts'
-import { tags } from './s3-client.ts'
+import { tag, tags } from './s3-client.ts'
 
 let at: Conformance
 before(async () => {
@@ -80,4 +80,57 @@ test('DeleteObjects decides about each key by itself', async () => {
   assert.equal(denied.status, 200, denied.text)
   assert.equal(denied.text.match(/<Code>AccessDenied<\/Code>/g)?.length, 2, denied.text)
   assert.equal((await at.s3.send({ method: 'HEAD', path: `/${bucket}/a` })).status, 200)
+})
+
+/** The `Deleted` and `Error` elements of an answer, in order. */
+function outcomes(text: string): string[] {
+  return [...text.matchAll(/<(Deleted|Error)>(.*?)<\/\1>/gs)].map((match) => match[0])
+}
+
+test('DeleteObjects marks keys and removes versions, and says which of both', async () => {
+  const bucket = await at.bucket({ versioning: 'Enabled' })
+  const first = await putVersion(at.s3, `/${bucket}/a`, '1')
+  await putVersion(at.s3, `/${bucket}/a`, '2')
+  const answer = await send(bucket, removal(['<Key>a</Key>', `<Key>a</Key><VersionId>${first}</VersionId>`]))
+  const [marked = '', removed = ''] = outcomes(answer.text)
+  assert.equal(tag(marked, 'DeleteMarker'), 'true')
+  assert.equal(tag(marked, 'VersionId'), undefined)
+  assert.deepEqual([tag(removed, 'VersionId'), tag(removed, 'DeleteMarker')], [first, undefined])
+  const marker = tag(marked, 'DeleteMarkerVersionId') ?? ''
+  assert.match(marker, /^[0-9a-f]{32}$/)
+  const unmark = await send(bucket, removal([`<Key>a</Key><VersionId>${marker}</VersionId>`]))
+  assert.deepEqual(
+    ['VersionId', 'DeleteMarker', 'DeleteMarkerVersionId'].map((name) => tag(unmark.text, name)),
+    [marker, 'true', marker],
+  )
+  assert.equal((await at.s3.send({ path: `/${bucket}/a` })).text, '2')
+  const again = await send(bucket, removal([`<Key>a</Key><VersionId>${first}</VersionId>`]))
+  assert.deepEqual(tags(again.text, 'Code'), [])
+})
+
+test('DeleteObjects judges ETag, Size and LastModifiedTime of each entry', async () => {
+  const bucket = await at.bucket()
+  const path = `/${bucket}/k`
+  await putObject(at.s3, path, 'x')
+  const modified = (await at.s3.send({ method: 'HEAD', path })).headers['last-modified'] ?? ''
+  const entry = (condition: string) => removal([`<Key>k</Key>${condition}`])
+  const wrong = [
+    '<Size>2</Size>',
+    '<LastModifiedTime>Sat, 01 Jan 2000 00:00:00 GMT</LastModifiedTime>',
+    '<LastModifiedTime>2000-01-01T00:00:00Z</LastModifiedTime>',
+    '<ETag>*</ETag><Size>0</Size>',
+  ]
+  for (const condition of wrong) {
+    assert.deepEqual(tags((await send(bucket, entry(condition))).text, 'Code'), ['PreconditionFailed'])
+  }
+  for (const condition of ['<Size>many</Size>', '<LastModifiedTime>soon</LastModifiedTime>']) {
+    assertError(await send(bucket, entry(condition)), 400, 'MalformedXML')
+  }
+  const right = `<ETag>${md5Hex('x')}</ETag><Size>1</Size><LastModifiedTime>${modified}</LastModifiedTime>`
+  const answer = await send(bucket, entry(right))
+  assert.deepEqual([tags(answer.text, 'Code'), tags(answer.text, 'Key')], [[], ['k']])
+  assert.equal((await at.s3.send({ method: 'HEAD', path })).status, 404)
+  for (const condition of wrong) {
+    assert.deepEqual(tags((await send(bucket, entry(condition))).text, 'Code'), [], 'what is not there')
+  }
 })

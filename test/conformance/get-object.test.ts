@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { assertError, completeDocument, createUpload, md5Hex, partBytes, putObject, putPart } from './ask.ts'
+import {
+  assertError,
+  completeDocument,
+  createUpload,
+  md5Hex,
+  partBytes,
+  putObject,
+  putPart,
+  putVersion,
+  setVersioning,
+  versionOf,
+} from './ask.ts'
 import { type Conformance, startConformance } from './harness.ts'
 
 let at: Conformance
@@ -134,9 +145,59 @@ test('GetObject reads one part of an object that was uploaded in parts', async (
   )
 })
 
-test('GetObject knows no versions but null', async () => {
+test('GetObject without versioning knows the null version only, and names no version', async () => {
   const bucket = await at.bucket()
   await putObject(at.s3, `/${bucket}/k`, 'x')
-  assert.equal((await at.s3.send({ path: `/${bucket}/k?versionId=null` })).status, 200)
+  const got = await at.s3.send({ path: `/${bucket}/k?versionId=null` })
+  assert.equal(got.text, 'x')
+  assert.equal((await at.s3.send({ path: `/${bucket}/k` })).headers['x-amz-version-id'], undefined)
   assertError(await at.s3.send({ path: `/${bucket}/k?versionId=abc` }), 400, 'InvalidArgument')
+  assertError(await at.s3.send({ path: `/${bucket}/k?versionId=` }), 400, 'InvalidArgument')
+  const unknown = await at.s3.send({ path: `/${bucket}/k?versionId=${'0'.repeat(32)}` })
+  assertError(unknown, 404, 'NoSuchVersion')
+})
+
+test('GetObject reads every version by its id, and the newest without', async () => {
+  const bucket = await at.bucket()
+  const path = `/${bucket}/k`
+  await putObject(at.s3, path, 'null')
+  await setVersioning(at.s3, bucket, 'Enabled')
+  const large = Buffer.alloc(300_000, 'v')
+  const second = await putVersion(at.s3, path, large)
+  const third = await putVersion(at.s3, path, 'newest')
+  const read = (versionId: string, headers = {}) =>
+    at.s3.send({ path: `${path}?versionId=${versionId}`, headers })
+  assert.equal((await read('null')).text, 'null')
+  assert.equal(versionOf(await read('null')), 'null')
+  const whole = await read(second)
+  assert.ok(whole.bytes.equals(large))
+  assert.equal(versionOf(whole), second)
+  assert.equal((await read(second, { range: 'bytes=299998-' })).text, 'vv')
+  const newest = await at.s3.send({ path })
+  assert.deepEqual([newest.text, versionOf(newest)], ['newest', third])
+  assertError(await read('f'.repeat(32)), 404, 'NoSuchVersion')
+  assertError(await at.s3.send({ path: `/${bucket}/other?versionId=${second}` }), 404, 'NoSuchVersion')
+})
+
+test('GetObject of a delete marker is 404 without its id and 405 with it, and says that it is one', async () => {
+  const bucket = await at.bucket({ versioning: 'Enabled' })
+  const path = `/${bucket}/k`
+  await putVersion(at.s3, path, 'x')
+  const marker = versionOf(await at.s3.send({ method: 'DELETE', path }))
+  for (const method of ['GET', 'HEAD'] as const) {
+    const current = await at.s3.send({ method, path })
+    assert.deepEqual(
+      [current.status, current.headers['x-amz-delete-marker'], versionOf(current)],
+      [404, 'true', marker],
+    )
+    const named = await at.s3.send({ method, path: `${path}?versionId=${marker}` })
+    assert.deepEqual(
+      [named.status, named.headers['x-amz-delete-marker'], versionOf(named)],
+      [405, 'true', marker],
+    )
+    assert.ok(named.headers['last-modified'])
+    assert.equal(named.headers.allow, 'DELETE')
+  }
+  assertError(await at.s3.send({ path }), 404, 'NoSuchKey')
+  assertError(await at.s3.send({ path: `${path}?versionId=${marker}` }), 405, 'MethodNotAllowed')
 })

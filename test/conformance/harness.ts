@@ -17,6 +17,7 @@ import { SessionTokens } from '../../gateway/sts/session-token.ts'
 import { registerUser } from '../../gateway/users.ts'
 import type { Clock } from '../../node/world.ts'
 import { type FederationOptions, MemoryFederation } from '../sim/memory-federation.ts'
+import { setVersioning } from './ask.ts'
 import { type Keys, S3Client } from './s3-client.ts'
 
 export interface TestUser extends Keys {
@@ -124,6 +125,11 @@ export async function startLocalGateway(
   }
 }
 
+export interface BucketOptions {
+  readonly versioning?: 'Enabled' | 'Suspended'
+  readonly objectLock?: true
+}
+
 /** Clients of two users at the endpoint under test, and buckets that no other test uses. */
 export interface Conformance {
   readonly s3: S3Client
@@ -131,7 +137,7 @@ export interface Conformance {
   readonly url: string
   /** True when the endpoint is a gateway in this process. */
   readonly local: boolean
-  bucket(): Promise<string>
+  bucket(options?: BucketOptions): Promise<string>
   close(): Promise<void>
 }
 
@@ -167,10 +173,12 @@ function conformance(s3: S3Client, other: S3Client, local: boolean, close: () =>
     url: `http://127.0.0.1:${s3.endpoint.port}`,
     local,
     close,
-    bucket: async () => {
+    bucket: async ({ versioning, objectLock } = {}) => {
       const name = `test-${randomBytes(8).toString('hex')}`
-      const answer = await s3.send({ method: 'PUT', path: `/${name}` })
+      const headers = objectLock === undefined ? {} : { 'x-amz-bucket-object-lock-enabled': 'true' }
+      const answer = await s3.send({ method: 'PUT', path: `/${name}`, headers })
       if (answer.status !== 200) throw new Error(`no bucket: ${answer.status} ${answer.text}`)
+      if (versioning !== undefined) await setVersioning(s3, name, versioning)
       return name
     },
   }

@@ -87,7 +87,11 @@ test('a client that expects 100 Continue learns of a refusal without sending its
       {},
       /412 [\s\S]*PreconditionFailed/,
     ],
-    [{ method: 'PUT', path: '/bucket/k', headers: { 'x-amz-tagging': 'a=b' }, ...unsigned }, {}, /501 /],
+    [
+      { method: 'PUT', path: '/bucket/k', headers: { 'x-amz-tagging': 'a=1&a=2' }, ...unsigned },
+      {},
+      /400 [\s\S]*InvalidArgument/,
+    ],
     [
       { method: 'PUT', path: '/bucket/k?partNumber=1&uploadId=x', ...unsigned },
       {},

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { assertError, contentMd5, md5Hex, putObject } from './ask.ts'
+import { assertError, contentMd5, md5Hex, putObject, putVersion, setVersioning } from './ask.ts'
 import { type Conformance, startConformance } from './harness.ts'
-import { tag } from './s3-client.ts'
+import { tag, tags } from './s3-client.ts'
 
 let at: Conformance
 before(async () => {
@@ -88,15 +88,18 @@ test('PutObject writes conditionally', async () => {
   assert.equal(tag(refused.text, 'Condition'), 'If-None-Match')
   assertError(await put({ 'if-match': '"abc"' }), 412, 'PreconditionFailed')
   assert.equal((await put({ 'if-match': `"${md5Hex('x')}"` })).status, 200)
-  assertError(await put({ 'if-none-match': '"abc"' }), 501, 'NotImplemented')
+  // AWS documents '*' only and refuses every other value; an ETag has the meaning of RFC 9110 here.
+  assertError(await put({ 'if-none-match': `"${md5Hex('x')}"` }), 412, 'PreconditionFailed')
+  assert.equal((await put({ 'if-none-match': '"abc"' })).status, 200)
+  await at.s3.send({ method: 'DELETE', path: `/${bucket}/k` })
+  assertError(await put({ 'if-match': '*' }), 404, 'NoSuchKey')
 })
 
 test('PutObject refuses what it would have to ignore, and stores nothing', async () => {
   const bucket = await at.bucket()
   const path = `/${bucket}/k`
   const refused: Record<string, string> = {
-    'x-amz-object-lock-legal-hold': 'ON',
-    'x-amz-tagging': 'a=b',
+    'x-amz-write-offset-bytes': '0',
   }
   for (const [name, value] of Object.entries(refused)) {
     assertError(
@@ -162,4 +165,80 @@ test('PutObject replaces an object as a whole', async () => {
   const got = await at.s3.send({ path: `/${bucket}/k` })
   assert.equal(got.text, 'second')
   assert.equal(got.headers['x-amz-meta-a'], undefined)
+})
+
+test('PutObject keeps every version where versioning is enabled, and one null version where it is not', async () => {
+  const bucket = await at.bucket()
+  const path = `/${bucket}/k`
+  const plain = await putObject(at.s3, path, 'off')
+  assert.equal(plain.headers['x-amz-version-id'], undefined)
+  await setVersioning(at.s3, bucket, 'Enabled')
+  const ids = [await putVersion(at.s3, path, 'one'), await putVersion(at.s3, path, 'two')]
+  assert.equal(new Set(ids).size, 2)
+  assert.equal((await at.s3.send({ path: `${path}?versionId=null` })).text, 'off')
+  await setVersioning(at.s3, bucket, 'Suspended')
+  const suspended = await putObject(at.s3, path, 'suspended')
+  assert.equal(suspended.headers['x-amz-version-id'], undefined)
+  assert.equal((await at.s3.send({ path: `${path}?versionId=null` })).text, 'suspended')
+  assert.equal((await at.s3.send({ path: `${path}?versionId=${ids[0]}` })).text, 'one')
+})
+
+test('PutObject judges conditions on the current version; a delete marker is none', async () => {
+  const bucket = await at.bucket({ versioning: 'Enabled' })
+  const path = `/${bucket}/k`
+  const put = (headers: Record<string, string>) => at.s3.send({ method: 'PUT', path, body: 'x', headers })
+  await putVersion(at.s3, path, 'older')
+  await putVersion(at.s3, path, 'newer')
+  assertError(await put({ 'if-match': `"${md5Hex('older')}"` }), 412, 'PreconditionFailed')
+  assert.equal((await put({ 'if-match': `"${md5Hex('newer')}"` })).status, 200)
+  await at.s3.send({ method: 'DELETE', path })
+  assertError(await put({ 'if-match': `"${md5Hex('x')}"` }), 404, 'NoSuchKey')
+  assert.equal((await put({ 'if-none-match': '*' })).status, 200)
+})
+
+test('PutObject keeps the tags of its header', async () => {
+  const bucket = await at.bucket()
+  const path = `/${bucket}/k`
+  await putObject(at.s3, path, 'x', { 'x-amz-tagging': 'case=4711&state=open%20now' })
+  const { text } = await at.s3.send({ path: `${path}?tagging` })
+  assert.deepEqual(
+    [tags(text, 'Key'), tags(text, 'Value')],
+    [
+      ['case', 'state'],
+      ['4711', 'open now'],
+    ],
+  )
+  assert.equal((await at.s3.send({ path })).headers['x-amz-tagging-count'], '2')
+  const bad = await at.s3.send({ method: 'PUT', path, body: 'y', headers: { 'x-amz-tagging': 'a=1&a=2' } })
+  assertError(bad, 400, 'InvalidArgument')
+  assert.equal((await at.s3.send({ path })).text, 'x')
+})
+
+test('PutObject protects what it writes, in a bucket with Object Lock only', async () => {
+  const until = new Date(Date.now() + 3_600_000).toISOString()
+  const lock = {
+    'x-amz-object-lock-mode': 'GOVERNANCE',
+    'x-amz-object-lock-retain-until-date': until,
+    'x-amz-object-lock-legal-hold': 'ON',
+  }
+  const plain = `/${await at.bucket({ versioning: 'Enabled' })}/k`
+  const digest = { 'content-md5': contentMd5('x') }
+  const put = (path: string, headers: Record<string, string>) =>
+    at.s3.send({ method: 'PUT', path, body: 'x', headers })
+  assertError(await put(plain, { ...lock, ...digest }), 400, 'InvalidRequest')
+  const path = `/${await at.bucket({ objectLock: true })}/k`
+  // AWS wants a digest with every protected upload.
+  assertError(await put(path, lock), 400, 'InvalidRequest')
+  for (const headers of [
+    { ...lock, 'x-amz-object-lock-mode': 'governance' },
+    { ...lock, 'x-amz-object-lock-retain-until-date': '2020-01-01T00:00:00Z' },
+    { ...lock, 'x-amz-object-lock-legal-hold': 'on' },
+    { 'x-amz-object-lock-mode': 'GOVERNANCE' },
+  ]) {
+    assertError(await put(path, { ...headers, ...digest }), 400, 'InvalidArgument')
+  }
+  assertError(await at.s3.send({ path }), 404, 'NoSuchKey')
+  assert.equal((await put(path, { ...lock, ...digest })).status, 200)
+  const { headers } = await at.s3.send({ method: 'HEAD', path })
+  for (const [name, value] of Object.entries(lock)) assert.equal(headers[name], value)
 })

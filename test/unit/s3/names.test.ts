@@ -10,8 +10,9 @@ import {
   refuseUnimplemented,
   storedContentEncoding,
 } from '../../../gateway/s3/headers.ts'
-import { checkKey, checkVersionId, isBucketName, parsePartNumber } from '../../../gateway/s3/names.ts'
+import { checkKey, isBucketName, parsePartNumber } from '../../../gateway/s3/names.ts'
 import { decodeToken, encodeToken, lastOf, parseEncoding, parsePageSize } from '../../../gateway/s3/paging.ts'
+import { parseVersionId } from '../../../gateway/s3/versions.ts'
 import { codeOf } from './s3-error-of.ts'
 
 test("bucket names follow AWS's rules", () => {
@@ -188,14 +189,15 @@ test('part numbers and version ids', () => {
       text,
     )
   }
-  assert.equal(
-    codeOf(() => checkVersionId('null')),
-    'no error',
-  )
-  assert.equal(
-    codeOf(() => checkVersionId('abc')),
-    'InvalidArgument',
-  )
+  assert.equal(parseVersionId('null'), 'null')
+  assert.equal(parseVersionId('0a'.repeat(16)), '0a'.repeat(16))
+  for (const text of ['', 'abc', 'NULL', '0A'.repeat(16), '0'.repeat(31), `${'0'.repeat(32)}\n`]) {
+    assert.equal(
+      codeOf(() => parseVersionId(text)),
+      'InvalidArgument',
+      text,
+    )
+  }
 })
 
 test('metadata keeps what describes the object, not the transfer', () => {
