@@ -14,11 +14,10 @@ import type { MetricSpec, Metrics } from '../node/metrics.ts'
 import { selfTest } from '../wasm/self-test.ts'
 import { RegistryAccounts } from './accounts.ts'
 import { bucketDefaultsOf, type GatewayConfig, isConfidential, readGatewayConfig } from './config.ts'
+import { queryParts } from './iam/query-parts.ts'
 import { ClusterObjectStore, type ObjectStoreEvents } from './object/cluster-object-store.ts'
 import { RegistryCredentials } from './registry-credentials.ts'
 import { createGateway } from './server.ts'
-import { SessionKeyring } from './sts/session-keyring.ts'
-import { SessionTokens } from './sts/session-token.ts'
 import { registerUser } from './users.ts'
 
 const objectMetrics = {
@@ -70,12 +69,13 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
   const cluster = clientOf(member)
   const kms = openFileKms(config.kms.file)
   const store = new ClusterObjectStore(cluster, kms, storeEvents(member.metrics))
+  const credentials = new RegistryCredentials(cluster, kms)
   const app = createGateway({
     store,
-    credentials: new RegistryCredentials(cluster, kms),
-    sessions: new SessionTokens(new SessionKeyring({ router: cluster.router, kms, clock: systemClock })),
     accounts: new RegistryAccounts(cluster),
     bucketDefaults: bucketDefaultsOf(config),
+    credentials,
+    query: queryParts({ cluster, kms, clock: systemClock, credentials }),
     region: config.region,
     domains: config.domains,
     websiteDomains: config.websiteDomains,

@@ -2,13 +2,14 @@
  * Rate, errors and duration of every S3 operation. Labels come from the operation table and the error table only.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { QueryErrorCode } from './iam/query-error.ts'
 import type { S3ErrorCode } from './s3/errors.ts'
 
 /** Seconds; from an inlined read to a large object at a slow reader. */
 const durationBuckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
 /** `OK` for every 2xx, else the code of the error answer. */
-export type Outcome = S3ErrorCode | 'OK'
+export type Outcome = S3ErrorCode | QueryErrorCode | 'OK'
 
 /** A request whose operation is not known (bad address, no row). */
 export const unknownOperation = 'Unknown'

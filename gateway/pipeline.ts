@@ -17,8 +17,11 @@ import { BucketGate } from './auth/bucket-gate.ts'
 import type { CredentialSource, SessionOpener } from './auth/credential-source.ts'
 import { anonymous, type Identity } from './auth/identity.ts'
 import { PolicyCache } from './auth/policy/policy-cache.ts'
+import { type RequestFacts, RequestKeys } from './auth/request-keys.ts'
 import type { BucketDefaults } from './bucket-defaults.ts'
 import { ClientGone, Exchange } from './exchange.ts'
+import type { QueryParts } from './iam/query-action.ts'
+import { type QueryAnswer, QueryApi, type QueryRequest } from './iam/query-api.ts'
 import type { GatewayLimits } from './limits.ts'
 import { type GatewayMetrics, type Outcome, unknownOperation } from './metrics.ts'
 import type { CallContext, ObjectStore } from './object/object-store.ts'
@@ -41,6 +44,7 @@ import type { Headers } from './s3/headers.ts'
 import { checkBucketName, checkKey, isBucketName } from './s3/names.ts'
 import { fileBounds, readPostForm } from './s3/post-form.ts'
 import { toS3Error } from './s3/translate.ts'
+import type { WireBody } from './s3/wire.ts'
 import { element, xmlHead } from './s3/xml.ts'
 import { answerVisit } from './website.ts'
 
@@ -53,6 +57,8 @@ export interface PipelineOptions {
   readonly store: ObjectStore
   readonly credentials: CredentialSource
   readonly sessions: SessionOpener | undefined
+  /** Absent: IAM and STS are not spoken. */
+  readonly query: QueryParts | undefined
   readonly accounts: AccountSource
   readonly bucketDefaults: BucketDefaults
   readonly router: Router
@@ -106,6 +112,8 @@ interface EnteredForm {
 interface Progress {
   address: Address | undefined
   operation: Operation | undefined
+  /** Of IAM or STS. */
+  query?: Pick<QueryAnswer, 'operation' | 'outcome'>
   /** An error that was answered in its own way. */
   told?: S3Error | undefined
 }
@@ -113,6 +121,7 @@ interface Progress {
 export class Pipeline {
   readonly #options: PipelineOptions
   readonly #authenticator: Authenticator
+  readonly #query: QueryApi | undefined
   /** Of both kinds. */
   readonly #domains: readonly string[]
   readonly #policies = new PolicyCache()
@@ -122,6 +131,8 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options
     this.#authenticator = new Authenticator(options)
+    const { query } = options
+    this.#query = query === undefined ? undefined : new QueryApi(query, this.#authenticator)
     this.#domains = [...options.domains, ...options.websiteDomains]
   }
 
@@ -148,8 +159,8 @@ export class Pipeline {
     } finally {
       this.#inFlight--
       metrics.finish({
-        operation: progress.operation?.name ?? unknownOperation,
-        outcome,
+        operation: progress.query?.operation ?? progress.operation?.name ?? unknownOperation,
+        outcome: progress.query?.outcome ?? outcome,
         durationMs: clock.monotonicMs() - startMs,
         bytesIn: exchange.wire.receivedBytes,
         bytesOut: exchange.bytesOut,
@@ -173,6 +184,10 @@ export class Pipeline {
     const call = { requestId: exchange.requestId, signal: exchange.signal }
     const isVisit = method !== 'OPTIONS' && bucketOfHost(raw.headers.host, websiteDomains) !== ''
     if (isVisit) return this.#visit({ address: target, headers, exchange, call }, incoming, progress)
+    if (this.#query?.takes({ method, address: target, headers }) === true) {
+      progress.query = await this.#serveQuery(this.#query, { address: target, headers, exchange })
+      return
+    }
     const operation = router({ method, address: target, headers })
     progress.operation = operation
     if (operation.kind === 'open') return this.#open({ operation, address: target, headers, exchange, call })
@@ -252,6 +267,38 @@ export class Pipeline {
     return run(new S3Request(this.#fields(address, headers)))
   }
 
+  /** IAM and STS: a funnel of its own behind the same door; its errors are its own, too. */
+  async #serveQuery(
+    query: QueryApi,
+    asked: { readonly address: Address; readonly headers: Headers; readonly exchange: Exchange },
+  ): Promise<QueryAnswer> {
+    const { address, headers, exchange } = asked
+    const { wire, requestId, raw } = exchange
+    const nowMs = this.#options.clock.wallMs()
+    const keysOf: QueryRequest['keysOf'] = ({ identity, action, more }) => {
+      const facts = this.#facts({ identity, headers }, { address, raw, nowMs })
+      return new RequestKeys(facts, {
+        action,
+        resourceAccountId: identity.accountId,
+        documentKeys: more,
+      })
+    }
+    const answer = await query.serve({
+      address,
+      headers,
+      requestId,
+      nowMs,
+      readBody: (bytesMax) => readWhole(wire, bytesMax),
+      keysOf,
+    })
+    if (answer.fault !== undefined) {
+      const { operation } = answer
+      this.#options.logger?.error({ requestId, operation, cause: answer.fault }, 'a request failed inside')
+    }
+    exchange.sendWhole(answer.status, { 'content-type': 'text/xml' }, answer.body)
+    return answer
+  }
+
   /** What answers everybody is asked for nothing. */
   async #open(asked: AskedOpenly & { operation: OpenOperation }): Promise<void> {
     const { operation, address, headers, exchange, call } = asked
@@ -301,12 +348,19 @@ export class Pipeline {
   }
 
   #access(
-    { identity, headers }: Pick<Authenticated, 'identity' | 'headers'>,
+    authenticated: Pick<Authenticated, 'identity' | 'headers'>,
     about: { readonly address: Address; readonly raw: IncomingMessage; readonly nowMs: number },
   ): RequestAccess {
+    return new RequestAccess(this.#facts(authenticated, about), this.#policies)
+  }
+
+  #facts(
+    { identity, headers }: Pick<Authenticated, 'identity' | 'headers'>,
+    about: { readonly address: Address; readonly raw: IncomingMessage; readonly nowMs: number },
+  ): RequestFacts {
     const { socket } = about.raw
     const tlsVersion = socket instanceof TLSSocket ? socket.getProtocol()?.replace('TLSv', '') : undefined
-    const facts = {
+    return {
       identity,
       headers,
       query: about.address.query,
@@ -316,7 +370,6 @@ export class Pipeline {
       nowMs: about.nowMs,
       region: this.#options.region,
     }
-    return new RequestAccess(facts, this.#policies)
   }
 
   /**
@@ -483,6 +536,18 @@ function pageHeaders(headers: Headers, whole: boolean): Headers {
 
 function slow(operation: Operation | undefined): boolean {
   return (operation?.kind === 'bucket' || operation?.kind === 'service') && operation.slowAnswer === true
+}
+
+/** A body that is read before anything is known of who sent it: bounded. Throws MaxMessageLengthExceeded. */
+async function readWhole(wire: WireBody, bytesMax: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for (let chunk = await wire.read(); chunk !== undefined; chunk = await wire.read()) {
+    bytes += chunk.length
+    if (bytes > bytesMax) throw new S3Error('MaxMessageLengthExceeded')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
 
 function errorMarkup(error: S3Error, exchange: Exchange, address: Address | undefined): string {

@@ -10,8 +10,9 @@ import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastif
 import type { Registry } from 'prom-client'
 import type { Clock } from '../node/world.ts'
 import type { AccountSource } from './accounts.ts'
-import type { CredentialSource, SessionOpener } from './auth/credential-source.ts'
+import type { CredentialSource } from './auth/credential-source.ts'
 import { awsBucketDefaults, type BucketDefaults } from './bucket-defaults.ts'
+import type { QueryParts } from './iam/query-action.ts'
 import { type GatewayLimits, gatewayLimits } from './limits.ts'
 import { createGatewayMetrics } from './metrics.ts'
 import type { ObjectStore } from './object/object-store.ts'
@@ -24,11 +25,11 @@ import { prepareXxHash } from './s3/xxhash.ts'
 export interface GatewayOptions {
   readonly store: ObjectStore
   readonly credentials: CredentialSource
-  /** Opens the tokens of sessions; absent: there are none. */
-  readonly sessions?: SessionOpener
   readonly accounts: AccountSource
   /** Absent: AWS's. */
   readonly bucketDefaults?: BucketDefaults
+  /** What IAM and STS are served with, sessions among it; absent: neither is spoken. */
+  readonly query?: QueryParts
   readonly region: string
   /** Host names under which buckets are addressed virtual-host style. */
   readonly domains: readonly string[]
@@ -60,9 +61,10 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
   const pipeline = new Pipeline({
     store: options.store,
     credentials: options.credentials,
-    sessions: options.sessions,
     accounts: options.accounts,
     bucketDefaults: options.bucketDefaults ?? awsBucketDefaults,
+    sessions: options.query?.sessions,
+    query: options.query,
     router: createRouter(operations),
     region: options.region,
     domains: options.domains.map((domain) => domain.toLowerCase()),

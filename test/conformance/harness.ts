@@ -9,11 +9,10 @@ import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
 import { RegistryAccounts } from '../../gateway/accounts.ts'
 import type { BucketDefaults } from '../../gateway/bucket-defaults.ts'
+import { queryParts } from '../../gateway/iam/query-parts.ts'
 import type { GatewayLimits } from '../../gateway/limits.ts'
 import { RegistryCredentials } from '../../gateway/registry-credentials.ts'
 import { createGateway } from '../../gateway/server.ts'
-import { SessionKeyring } from '../../gateway/sts/session-keyring.ts'
-import { SessionTokens } from '../../gateway/sts/session-token.ts'
 import { registerUser } from '../../gateway/users.ts'
 import type { Clock } from '../../node/world.ts'
 import { type FederationOptions, MemoryFederation } from '../sim/memory-federation.ts'
@@ -82,14 +81,13 @@ export async function startLocalGateway(
       email: `${userName}@example.org`,
     })
   }
+  const credentials = new RegistryCredentials(federation.client, federation.kms)
   const app = createGateway({
     store: federation.store,
-    credentials: new RegistryCredentials(federation.client, federation.kms),
-    sessions: new SessionTokens(
-      new SessionKeyring({ router: federation.client.router, kms: federation.kms, clock }),
-    ),
     accounts: new RegistryAccounts(federation.client),
     ...(options.bucketDefaults === undefined ? {} : { bucketDefaults: options.bucketDefaults }),
+    credentials,
+    query: queryParts({ cluster: federation.client, kms: federation.kms, clock, credentials }),
     region: options.region ?? region,
     domains: ['localhost', 's3.localhost'],
     websiteDomains: ['s3-website.localhost'],

@@ -31,6 +31,8 @@ export interface SendOptions {
   /** Undefined: now. */
   readonly dateMs?: number
   readonly region?: string
+  /** Undefined: s3. */
+  readonly service?: string
   /** Sends as it is, without any signature. */
   readonly anonymous?: boolean
   /** Added after signing. */
@@ -84,15 +86,16 @@ export function isoBasic(ms: number): string {
   return new Date(ms).toISOString().replace(/[-:]|\.\d{3}/g, '')
 }
 
-export function signingKey(keys: Keys, date: string, region: string): Buffer {
-  return hmac(hmac(hmac(hmac(`AWS4${keys.secretAccessKey}`, date), region), 's3'), 'aws4_request')
+export function signingKey(keys: Keys, date: string, region: string, service = 's3'): Buffer {
+  return hmac(hmac(hmac(hmac(`AWS4${keys.secretAccessKey}`, date), region), service), 'aws4_request')
 }
 
 /** Signs by headers. */
 export function signRequest(options: SendOptions, endpoint: Endpoint, keys: Keys): Signed {
   const amzDate = isoBasic(options.dateMs ?? Date.now())
   const region = options.region ?? endpoint.region
-  const scope = `${amzDate.slice(0, 8)}/${region}/s3/aws4_request`
+  const service = options.service ?? 's3'
+  const scope = `${amzDate.slice(0, 8)}/${region}/${service}/aws4_request`
   const payload = options.payload ?? sha256(options.body ?? '')
   const headers: Record<string, string> = {
     host: `${endpoint.host}:${endpoint.port}`,
@@ -115,7 +118,7 @@ export function signRequest(options: SendOptions, endpoint: Endpoint, keys: Keys
     names.join(';'),
     payload,
   ].join('\n')
-  const key = signingKey(keys, amzDate.slice(0, 8), region)
+  const key = signingKey(keys, amzDate.slice(0, 8), region, service)
   const text = `AWS4-HMAC-SHA256\n${amzDate}\n${scope}\n${sha256(Buffer.from(canonical, 'latin1'))}`
   const signature = hmac(key, text).toString('hex')
   headers.authorization = `AWS4-HMAC-SHA256 Credential=${keys.accessKeyId}/${scope},SignedHeaders=${names.join(';')},Signature=${signature}`
