@@ -32,6 +32,8 @@ export interface FurtherAction {
     | 'acl'
     | { readonly header: string }
     | { readonly header: string; readonly is: string }
+  /** About the object that this request writes: whoever a list lets write may do it, too. */
+  readonly asWriter?: true
 }
 
 /** What tells an operation from its neighbours. Part of the operation table. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { openBucket } from './access-control.ts'
 import { assertError, md5Hex } from './ask.ts'
 import { encryptionOf, saysSseC, sseC, sseKms, sseS3 } from './encryption.ts'
 import { type Conformance, startConformance, startLocalGateway } from './harness.ts'
@@ -301,6 +302,32 @@ test('PostObject refuses what is no form, has no key, no file or no length', asy
     400,
     'InvalidArgument',
   )
+})
+
+test('forms that nobody signed may do what lists and policies let everybody do', async () => {
+  const bucket = await openBucket(at)
+  const path = `/${bucket}`
+  const ask = (fields: Fields) => post(at.s3, path, encodeForm(fields, { data: 'x' }))
+  assertError(await ask({ key: 'k' }), 403, 'AccessDenied')
+  const opened = await at.s3.send({
+    method: 'PUT',
+    path: `${path}?acl=`,
+    headers: { 'x-amz-acl': 'public-read-write' },
+  })
+  assert.equal(opened.status, 200, opened.text)
+  assert.equal((await ask({ key: 'k', acl: 'public-read' })).status, 204)
+  const got = await at.s3.send({ path: `${path}/k`, anonymous: true })
+  assert.deepEqual([got.status, got.text], [200, 'x'])
+  const statement = {
+    Effect: 'Deny',
+    Principal: '*',
+    Action: 's3:PutObject',
+    Resource: `arn:aws:s3:::${bucket}/closed/*`,
+  }
+  const policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] })
+  assert.equal((await at.s3.send({ method: 'PUT', path: `${path}?policy=`, body: policy })).status, 204)
+  assertError(await ask({ key: 'closed/k' }), 403, 'AccessDenied')
+  assert.equal((await ask({ key: 'open/k' })).status, 204)
 })
 
 test('forms signed in the older way are refused, unless the gateway is configured to take them', async () => {
