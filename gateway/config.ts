@@ -5,6 +5,7 @@ import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
 import { addressSchema, memberShape, readConfig } from '../node/config.ts'
 import { awsBucketDefaults, type BucketDefaults, classicBucketDefaults } from './bucket-defaults.ts'
+import { webhooksSchema } from './notification/webhook.ts'
 
 const gatewaySchema = z.object({
   ...memberShape,
@@ -37,6 +38,10 @@ const gatewaySchema = z.object({
       }),
     ])
     .default('aws'),
+  /** Where events of buckets can be sent to, by the name that ends the ARN in a bucket's notification document. */
+  eventTargets: webhooksSchema.default({}),
+  /** An object of access log lines is delivered so long after its first line. AWS takes minutes to hours. */
+  accessLogRollSeconds: z.number().int().min(1).max(86_400).default(300),
   /** The owner's key store: a file in the local federation. */
   kms: z.object({ kind: z.literal('file'), file: z.string() }),
 })

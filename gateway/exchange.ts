@@ -43,12 +43,21 @@ export interface ExchangeOptions {
   readonly closing: () => boolean
 }
 
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly turnAroundMs: number
+}
+
 export class Exchange {
   readonly raw: IncomingMessage
   readonly requestId = createRequestId()
   readonly hostId: string
   readonly wire: WireBody
   bytesOut = 0
+  /** The head of the answer, and how long it took to come; undefined: none was given yet. */
+  answer: Answer | undefined
+  readonly #beganMs: number
   readonly #res: ServerResponse
   readonly #options: ExchangeOptions
   readonly #abort = new AbortController()
@@ -57,6 +66,7 @@ export class Exchange {
 
   constructor(options: ExchangeOptions) {
     this.#options = options
+    this.#beganMs = options.clock.monotonicMs()
     this.raw = options.raw
     this.#res = options.res
     this.hostId = Buffer.from(`${options.hostName}/${this.requestId}`).toString('base64')
@@ -120,7 +130,7 @@ export class Exchange {
     try {
       const first = await iterator.next()
       if (first.done === true) throw new Error('a stored object ended before its first byte')
-      this.#res.writeHead(status, { ...this.#headers(headers), 'content-length': String(body.bytes) })
+      this.#writeHead(status, { ...this.#headers(headers), 'content-length': String(body.bytes) })
       await this.#pump(iterator, first.value, body.bytes)
     } catch (error) {
       if (this.#res.headersSent) this.#res.destroy()
@@ -151,7 +161,7 @@ export class Exchange {
 
   /** Begins a 200 whose body will take long; white space keeps it alive until `sendSlowEnd`. */
   beginSlow(headers: Readonly<Record<string, string>>, head: string): void {
-    this.#res.writeHead(200, this.#headers(headers))
+    this.#writeHead(200, this.#headers(headers))
     this.#res.write(head)
   }
 
@@ -171,6 +181,11 @@ export class Exchange {
     this.#res.destroy()
   }
 
+  #writeHead(status: number, headers: Readonly<Record<string, string>>): void {
+    this.answer = { status, headers, turnAroundMs: this.#options.clock.monotonicMs() - this.#beganMs }
+    this.#res.writeHead(status, headers)
+  }
+
   #headers(headers: Readonly<Record<string, string>>): Record<string, string> {
     const all: Record<string, string> = {
       'x-amz-id-2': this.hostId,
@@ -186,13 +201,13 @@ export class Exchange {
   #sendAndSettle(status: number, headers: Record<string, string>, body: Buffer | undefined): void {
     const unread = this.#unreadBytes()
     if (unread === 0 || (this.#continued && unread <= this.#options.limits.drainBytesMax)) {
-      this.#res.writeHead(status, headers)
+      this.#writeHead(status, headers)
       this.#res.end(body)
       this.#settleUnread()
       return
     }
     headers.connection = 'close'
-    this.#res.writeHead(status, headers)
+    this.#writeHead(status, headers)
     if (!this.#continued) {
       // The client has not sent its body and learns that it need not.
       this.#res.end(body)

@@ -3,6 +3,7 @@
  * reads `{ userId, name, accessKeyId, secretAccessKey }` as JSON from standard input, never from the command line.
  */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { ClusterClient } from '../node/client.ts'
@@ -12,9 +13,15 @@ import { systemClock, systemRandom } from '../node/io/system-world.ts'
 import { Member } from '../node/member.ts'
 import type { MetricSpec, Metrics } from '../node/metrics.ts'
 import { selfTest } from '../wasm/self-test.ts'
+import { AccessLog } from './access-log/access-log.ts'
+import { logDelivery } from './access-log/deliver.ts'
 import { RegistryAccounts } from './accounts.ts'
 import { bucketDefaultsOf, type GatewayConfig, isConfidential, readGatewayConfig } from './config.ts'
+import { createRequestId } from './exchange.ts'
 import { queryParts } from './iam/query-parts.ts'
+import { clusterEvents } from './notification/cluster-events.ts'
+import { EventDelivery } from './notification/event-delivery.ts'
+import { WebhookTargets } from './notification/webhook.ts'
 import { ClusterObjectStore, type ObjectStoreEvents } from './object/cluster-object-store.ts'
 import { RegistryCredentials } from './registry-credentials.ts'
 import { createGateway } from './server.ts'
@@ -53,6 +60,61 @@ function clientOf(member: Member): ClusterClient {
   })
 }
 
+const deliveryMetrics = {
+  bundescloud_events_told_total: {
+    type: 'counter',
+    help: 'Attempts to tell a notification target of an event; orphaned: the target is configured no more',
+    label: { name: 'outcome', values: ['delivered', 'failed', 'orphaned'] },
+  },
+  bundescloud_events_waiting: { type: 'gauge', help: 'Events that wait for a target, at the last look' },
+  bundescloud_access_log_objects_total: { type: 'counter', help: 'Objects of access log lines delivered' },
+  bundescloud_access_log_dropped_lines_total: {
+    type: 'counter',
+    help: 'Access log lines that were lost: no room in the spool, or a target bucket that is gone',
+  },
+} as const satisfies Record<string, MetricSpec>
+
+/** Access logs and event notifications: what a gateway delivers behind the requests. */
+function createDeliveries(parts: {
+  config: GatewayConfig
+  member: Member
+  cluster: ClusterClient
+  store: ClusterObjectStore
+  logger: Logger
+}) {
+  const { config, member, cluster, store, logger } = parts
+  const metrics = member.metrics.table(deliveryMetrics)
+  const onError = (what: string) => (error: unknown) => logger.warn({ cause: error }, what)
+  const accessLog = new AccessLog({
+    folder: join(config.dataDir, 'access-log'),
+    clock: systemClock,
+    rollMs: config.accessLogRollSeconds * 1_000,
+    deliver: logDelivery(store, createRequestId),
+    onDropped: (lines) => metrics.add('bundescloud_access_log_dropped_lines_total', lines),
+    onDelivered: (objects) => metrics.add('bundescloud_access_log_objects_total', objects),
+    onFailed: onError('an access log could not be delivered'),
+  })
+  const targets = new WebhookTargets(config.eventTargets)
+  const events = new EventDelivery({
+    source: clusterEvents(cluster, createRequestId),
+    targets,
+    region: config.region,
+    clock: systemClock,
+    isMyTurn: () => firstGateway(cluster, config.nodeId) === config.nodeId,
+    count: (outcome) => metrics.add('bundescloud_events_told_total', 1, outcome),
+    onWaiting: (waiting) => metrics.set('bundescloud_events_waiting', waiting),
+    onError: onError('events could not be looked at'),
+  })
+  return { accessLog, targets, events }
+}
+
+/** The first gateway of the map that is up, as this one sees it. */
+function firstGateway(cluster: ClusterClient, self: string): string | undefined {
+  const gateways = cluster.map().nodes.filter((node) => node.roles.includes('gateway'))
+  const ids = gateways.map((node) => node.nodeId).sort()
+  return ids.find((nodeId) => nodeId === self || cluster.isUp(nodeId))
+}
+
 /** What the object store reports, as counters. */
 function storeEvents(metrics: Metrics): ObjectStoreEvents {
   const table = metrics.table(objectMetrics)
@@ -70,8 +132,11 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
   const kms = openFileKms(config.kms.file)
   const store = new ClusterObjectStore(cluster, kms, storeEvents(member.metrics))
   const credentials = new RegistryCredentials(cluster, kms)
+  const { accessLog, targets, events } = createDeliveries({ config, member, cluster, store, logger })
   const app = createGateway({
     store,
+    accessLog,
+    eventTargets: targets,
     accounts: new RegistryAccounts(cluster),
     bucketDefaults: bucketDefaultsOf(config),
     credentials,
@@ -104,6 +169,8 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
     if (lacking.length > 0) throw new Error(`no majority is reached of ${lacking.join(', ')}`)
   })
   const ready = await member.serve({})
+  await accessLog.start()
+  events.start()
   await app.listen({ host: config.s3.host, port: config.s3.port })
   const bound = app.server.address()
   const port = bound !== null && typeof bound === 'object' ? bound.port : config.s3.port
@@ -111,6 +178,8 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
     ready: { ...ready, s3: { host: config.s3.host, port } },
     close: async () => {
       await app.close()
+      await events.stop()
+      await accessLog.close()
       await member.close()
     },
   }

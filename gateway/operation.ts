@@ -9,7 +9,7 @@ import type { AccountSource } from './accounts.ts'
 import type { Identity } from './auth/identity.ts'
 import type { BucketDefaults } from './bucket-defaults.ts'
 import type { GatewayLimits } from './limits.ts'
-import type { CallContext, ObjectStore } from './object/object-store.ts'
+import type { CallContext, ObjectStore, RaisedEvent } from './object/object-store.ts'
 import { type QueryPairs, queryValue } from './s3/address.ts'
 import type { UploadBody } from './s3/body.ts'
 import type { Headers } from './s3/headers.ts'
@@ -61,6 +61,8 @@ export interface OperationRow {
   readonly versionAction?: string
   /** What else must be allowed, when the request asks for it. */
   readonly furtherActions?: readonly FurtherAction[]
+  /** What notification targets are told when it changes an object; absent: nothing. */
+  readonly raises?: RaisedEvent['event']
   /** It only ever answers as AWS does for a bucket that does not use the feature. For README's table. */
   readonly unused?: true
   /** What a user of it should know, for README's table: a few words. */
@@ -155,6 +157,12 @@ export interface S3Response {
   readonly body?: string | StreamedBody
 }
 
+/** Which targets of events there are. */
+export interface EventTargets {
+  /** An ARN, or `eventbridge`. */
+  has(target: string): boolean
+}
+
 /** What a call may use. */
 export interface OperationContext {
   readonly store: ObjectStore
@@ -165,8 +173,7 @@ export interface OperationContext {
   readonly region: string
   readonly limits: GatewayLimits
   readonly nowMs: number
-  /** ARNs (and `eventbridge`) that events can be sent to. */
-  readonly eventTargets: ReadonlySet<string>
+  readonly eventTargets: EventTargets
 }
 
 type FindObject = Parameters<ObjectStore['findObject']>[0]

@@ -9,6 +9,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { Bucket } from '../node/core/registry-types.ts'
 import type { Clock } from '../node/world.ts'
+import type { AccessLog } from './access-log/access-log.ts'
+import { accessRecordOf } from './access-log/observe.ts'
 import type { AccountSource } from './accounts.ts'
 import { admitService } from './auth/admission.ts'
 import { type Authenticated, Authenticator, type Unauthenticated } from './auth/authenticate.ts'
@@ -28,6 +30,7 @@ import type { CallContext, ObjectStore } from './object/object-store.ts'
 import {
   type BucketContext,
   type BucketOperation,
+  type EventTargets,
   type OpenOperation,
   type Operation,
   type OperationContext,
@@ -70,7 +73,9 @@ export interface PipelineOptions {
   readonly clock: Clock
   readonly limits: GatewayLimits
   /** ARNs (and `eventbridge`) that events can be sent to. */
-  readonly eventTargets: ReadonlySet<string>
+  readonly eventTargets: EventTargets
+  /** Absent: no lines are written. */
+  readonly accessLog: AccessLog | undefined
   readonly metrics: GatewayMetrics
   readonly hostName: string
   readonly secure: boolean
@@ -116,6 +121,9 @@ interface Progress {
   query?: Pick<QueryAnswer, 'operation' | 'outcome'>
   /** An error that was answered in its own way. */
   told?: S3Error | undefined
+  identity: Identity | undefined
+  /** The one that the request addresses. */
+  bucket: Bucket | undefined
 }
 
 export class Pipeline {
@@ -147,7 +155,12 @@ export class Pipeline {
     const startMs = clock.monotonicMs()
     const closing = () => this.#closing
     const exchange = new Exchange({ ...incoming, clock, limits, hostName, closing })
-    const progress: Progress = { address: undefined, operation: undefined }
+    const progress: Progress = {
+      address: undefined,
+      operation: undefined,
+      identity: undefined,
+      bucket: undefined,
+    }
     this.#inFlight++
     metrics.begin()
     let outcome: Outcome = 'OK'
@@ -158,14 +171,43 @@ export class Pipeline {
       outcome = this.#fail(error, exchange, progress)
     } finally {
       this.#inFlight--
+      const durationMs = clock.monotonicMs() - startMs
       metrics.finish({
         operation: progress.query?.operation ?? progress.operation?.name ?? unknownOperation,
         outcome: progress.query?.outcome ?? outcome,
-        durationMs: clock.monotonicMs() - startMs,
+        durationMs,
         bytesIn: exchange.wire.receivedBytes,
         bytesOut: exchange.bytesOut,
       })
+      this.#logAccess(exchange, progress, { url: incoming.url, durationMs, outcome })
     }
+  }
+
+  /** A line for the bucket's access log, if it has one. */
+  #logAccess(
+    exchange: Exchange,
+    { bucket, operation, address, identity }: Progress,
+    { url, durationMs, outcome }: { url: string; durationMs: number; outcome: Outcome },
+  ): void {
+    const { accessLog, clock, region } = this.#options
+    const logging = bucket?.configuration?.logging
+    if (accessLog === undefined || logging === undefined) return
+    if (bucket === undefined || operation === undefined || address === undefined) return
+    const observed = {
+      bucket,
+      operation,
+      address,
+      exchange,
+      url,
+      identity,
+      errorCode: outcome === 'OK' ? undefined : outcome,
+      timeMs: clock.wallMs(),
+      totalMs: durationMs,
+    }
+    accessLog.note(
+      { bucket: bucket.name, ownerId: bucket.ownerId, region, logging },
+      accessRecordOf(observed),
+    )
   }
 
   async #answer(incoming: Incoming, exchange: Exchange, progress: Progress): Promise<void> {
@@ -196,6 +238,7 @@ export class Pipeline {
     const entered = await this.#enter(operation, exchange, { method, address: target, headers, anyRegion })
     const { authenticated, address } = entered
     progress.address = address
+    progress.identity = authenticated.identity
     if (operation.kind === 'planned') {
       // What we cannot do we cannot grant to everybody either.
       if (authenticated.identity.kind === 'anonymous') throw new S3Error('AccessDenied')
@@ -203,9 +246,17 @@ export class Pipeline {
     }
     if (address.bucket !== '') checkBucketName(address.bucket)
     checkKey(address.key)
-    const context = this.#context(authenticated.identity, call)
+    const context = this.#context(authenticated.identity, {
+      ...call,
+      ...raisedBy(operation, authenticated.identity, raw),
+    })
     const access = this.#access(authenticated, { address, raw, nowMs: context.nowMs })
-    const run = await this.#prepare(operation, context, { address, access, headers: authenticated.headers })
+    const run = await this.#prepare(operation, context, {
+      address,
+      access,
+      headers: authenticated.headers,
+      progress,
+    })
     const request = await this.#request(operation, entered, exchange)
     try {
       await this.#run(operation, exchange, () => run(request))
@@ -263,7 +314,7 @@ export class Pipeline {
     if (operation.kind !== 'bucket') throw new Error(`${operation.name} reads no object`)
     const context = this.#context(anonymous, asked.call)
     const access = this.#access({ identity: anonymous, headers }, { address, raw, nowMs: context.nowMs })
-    const run = await this.#prepare(operation, context, { address, access, headers })
+    const run = await this.#prepare(operation, context, { address, access, headers, progress })
     return run(new S3Request(this.#fields(address, headers)))
   }
 
@@ -364,7 +415,7 @@ export class Pipeline {
       identity,
       headers,
       query: about.address.query,
-      sourceIp: socket.remoteAddress?.replace(/^::ffff:/, '') ?? '',
+      sourceIp: remoteIp(about.raw),
       secure: this.#options.secure,
       tlsVersion,
       nowMs: about.nowMs,
@@ -379,7 +430,12 @@ export class Pipeline {
   async #prepare(
     operation: BucketOperation | ServiceOperation,
     context: OperationContext,
-    about: { readonly address: Address; readonly access: RequestAccess; readonly headers: Headers },
+    about: {
+      readonly address: Address
+      readonly access: RequestAccess
+      readonly headers: Headers
+      readonly progress: Progress
+    },
   ): Promise<(request: S3Request) => Promise<S3Response>> {
     const { address, access, headers } = about
     const asked = { headers, query: address.query }
@@ -390,6 +446,7 @@ export class Pipeline {
     const { store, call, nowMs } = context
     const findBucket = (name: string): Promise<Bucket> => this.#findBucket(name, call)
     const bucket = await findBucket(address.bucket)
+    about.progress.bucket = bucket
     const subject = { bucket, key: address.key }
     const gate = new BucketGate({ operation, subject, asked, access, store, call, findBucket })
     const { documentKeys } = operation
@@ -569,4 +626,19 @@ function errorMarkup(error: S3Error, exchange: Exchange, address: Address | unde
     element('HostId', exchange.hostId),
     '</Error>',
   ].join('')
+}
+
+/** What notification targets are told of it. */
+function raisedBy(
+  { raises }: BucketOperation | ServiceOperation,
+  identity: Identity,
+  raw: IncomingMessage,
+): Pick<CallContext, 'raises'> {
+  if (raises === undefined) return {}
+  const principalId = identity.kind === 'anonymous' ? 'Anonymous' : identity.userId
+  return { raises: { event: raises, principalId, sourceIp: remoteIp(raw) } }
+}
+
+function remoteIp({ socket }: IncomingMessage): string {
+  return socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
 }

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { Clock } from '../node/world.ts'
+import type { AccessLog } from './access-log/access-log.ts'
 import type { AccountSource } from './accounts.ts'
 import type { CredentialSource } from './auth/credential-source.ts'
 import { awsBucketDefaults, type BucketDefaults } from './bucket-defaults.ts'
@@ -16,6 +17,7 @@ import type { QueryParts } from './iam/query-action.ts'
 import { type GatewayLimits, gatewayLimits } from './limits.ts'
 import { createGatewayMetrics } from './metrics.ts'
 import type { ObjectStore } from './object/object-store.ts'
+import type { EventTargets } from './operation.ts'
 import { operations } from './operations/index.ts'
 import { type GatewayLogger, Pipeline } from './pipeline.ts'
 import { createRouter } from './router.ts'
@@ -49,7 +51,9 @@ export interface GatewayOptions {
   /** Lowered by tests. */
   readonly limits?: Partial<GatewayLimits>
   /** ARNs (and `eventbridge`) that events can be sent to; absent: none. */
-  readonly eventTargets?: ReadonlySet<string>
+  readonly eventTargets?: EventTargets
+  /** Where lines about requests go; absent: nowhere. */
+  readonly accessLog?: AccessLog
 }
 
 /** The router of fastify sees one address only: S3's addresses are decoded by the pipeline. */
@@ -71,7 +75,8 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
     websiteDomains: (options.websiteDomains ?? []).map((domain) => domain.toLowerCase()),
     clock: options.clock,
     limits,
-    eventTargets: options.eventTargets ?? new Set(),
+    eventTargets: options.eventTargets ?? new Set<string>(),
+    accessLog: options.accessLog,
     metrics: createGatewayMetrics(options.registry),
     hostName: options.hostName ?? 'gateway',
     secure: options.tls !== undefined,

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { z } from 'zod'
+import { eventBridgeTarget } from '../../node/core/notification.ts'
 
 export const webhookLimits = {
   /** A target that has not answered by then counts as down; the event is sent again. */
@@ -58,8 +59,9 @@ export class WebhookTargets {
   }
 }
 
-/** The last part of an ARN; '' when it is none of ours. */
+/** The last part of an ARN, or the event bus; '' when it is none of ours. */
 function targetName(arn: string): string {
+  if (arn === eventBridgeTarget) return arn
   return /^arn:aws:(?:sns|sqs|lambda):[^:]*:[^:]*:(?:function:)?([A-Za-z0-9_-]+)$/.exec(arn)?.[1] ?? ''
 }
 

@@ -18,6 +18,7 @@ import type { Bucket } from '../../node/core/registry-types.ts'
 import { groupOf } from '../../node/core/slots.ts'
 import { ClusterError } from '../../node/errors.ts'
 import type { BucketDirectory } from './bucket-directory.ts'
+import { noticeFor } from './notice.ts'
 import type { CallContext } from './object-store.ts'
 
 export const bucketCallLimits = {
@@ -48,7 +49,8 @@ export class BucketCalls {
     command: CommandOf<K>,
   ): Promise<CatalogReplies[K]> {
     const rulesRevision = at.bucket.writeRules?.revision ?? 0
-    const sent = rulesRevision === 0 ? command : { ...command, rulesRevision }
+    const noticed = { ...command, ...noticeFor(command.kind, at, context) }
+    const sent = rulesRevision === 0 ? noticed : { ...noticed, rulesRevision }
     return this.inBucket(at.bucket, context, () =>
       this.#cluster.router.proposeCatalog<K>(this.groupOf(at), commandId(context), sent),
     )

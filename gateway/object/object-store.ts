@@ -20,6 +20,7 @@ import type {
   VersionAttributes,
   WriteConditions,
 } from '../../node/core/catalog-types.ts'
+import type { EventName } from '../../node/core/notification.ts'
 import type { Bucket, WriteRulesChange } from '../../node/core/registry-types.ts'
 import type { NewBucket } from './bucket-directory.ts'
 import type { CustomerKey } from './customer-key.ts'
@@ -128,6 +129,15 @@ export interface PutResult {
 export interface CallContext {
   readonly requestId: string
   readonly signal?: AbortSignal
+  /** What notification targets are told when the call changes an object; absent: nothing. */
+  readonly raises?: RaisedEvent
+}
+
+export interface RaisedEvent {
+  /** removal: which of the two events of a deletion it is, the catalog finds out. */
+  readonly event: EventName | 'removal'
+  readonly principalId: string
+  readonly sourceIp: string
 }
 
 export interface ObjectStore {

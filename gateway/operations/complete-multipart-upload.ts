@@ -32,6 +32,7 @@ export const completeMultipartUpload = defineOperation({
   target: 'object',
   subresource: 'uploadId',
   action: 's3:PutObject',
+  raises: 'ObjectCreated:CompleteMultipartUpload',
   furtherActions: conditionalActions,
   body: 'xml',
   documentBytesMax: gatewayLimits.completeXmlBytesMax,

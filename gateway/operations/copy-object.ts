@@ -33,6 +33,7 @@ export const copyObject = defineOperation({
   target: 'object',
   needs: { header: 'x-amz-copy-source' },
   action: 's3:PutObject',
+  raises: 'ObjectCreated:Copy',
   furtherActions: [...objectWriteActions, ...conditionalActions],
   body: 'none',
   slowAnswer: true,

@@ -15,6 +15,7 @@ export const deleteObject = defineOperation({
   method: 'DELETE',
   target: 'object',
   action: 's3:DeleteObject',
+  raises: 'removal',
   versionAction: 's3:DeleteObjectVersion',
   furtherActions: [...bypassActions, ...conditionalActions],
   body: 'none',

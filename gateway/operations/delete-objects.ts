@@ -35,6 +35,7 @@ export const deleteObjects = defineOperation({
   target: 'bucket',
   subresource: 'delete',
   action: 's3:DeleteObject',
+  raises: 'removal',
   versionAction: 's3:DeleteObjectVersion',
   furtherActions: bypassActions,
   perKey: true,

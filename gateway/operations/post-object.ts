@@ -16,6 +16,7 @@ export const postObject = defineOperation({
   method: 'POST',
   target: 'bucket',
   action: 's3:PutObject',
+  raises: 'ObjectCreated:Post',
   furtherActions: objectWriteActions,
   body: 'form',
   decode: (request) => {

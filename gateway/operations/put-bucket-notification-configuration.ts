@@ -3,10 +3,11 @@
  * has set up: to promise events that nobody sends would be a lie.
  */
 import { randomUUID } from 'node:crypto'
+import { eventBridgeTarget } from '../../node/core/notification.ts'
 import { defineOperation } from '../operation.ts'
 import { configure } from '../s3/configure.ts'
 import { S3Error } from '../s3/errors.ts'
-import { decodeNotifications, eventBridgeTarget } from '../s3/notification.ts'
+import { decodeNotifications } from '../s3/notification.ts'
 
 export const putBucketNotificationConfiguration = defineOperation({
   name: 'PutBucketNotificationConfiguration',

@@ -18,6 +18,7 @@ export const putObject = defineOperation({
   method: 'PUT',
   target: 'object',
   action: 's3:PutObject',
+  raises: 'ObjectCreated:Put',
   furtherActions: [...objectWriteActions, ...conditionalActions],
   body: 'object',
   decode: (request) => {

@@ -26,9 +26,6 @@ export interface Notifications {
   readonly eventBridge: boolean
 }
 
-/** What the event bus is called among the targets that a gateway knows. */
-export const eventBridgeTarget = 'eventbridge'
-
 /** AWS: rules of one document. */
 const rulesMax = 100
 const idCharsMax = 255

@@ -54,15 +54,19 @@ export interface Notice {
   readonly marked?: NoticeEvent
 }
 
-/** The rules that want to hear of `name` happening to `key`; undefined: none. */
+/** What the event bus is called among the targets. */
+export const eventBridgeTarget = 'eventbridge'
+
+/** Who wants to hear of `name` happening to `key`: rules that match, and the event bus, of everything; undefined: nobody. */
 export function noticeOf(
-  rules: readonly NotificationRule[],
+  of: { readonly rules: readonly NotificationRule[]; readonly eventBridge: boolean },
   name: EventName,
   key: string,
 ): NoticeEvent | undefined {
-  const targets = rules
+  const targets = of.rules
     .filter((rule) => wants(rule, name) && matchesKey(rule, key))
     .map(({ id, target }) => ({ ruleId: id, target }))
+  if (of.eventBridge) targets.push({ ruleId: '', target: eventBridgeTarget })
   return targets.length === 0 ? undefined : { name, targets }
 }
 

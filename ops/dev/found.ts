@@ -38,6 +38,9 @@ export interface Member {
 /** Short, so that repair and garbage collection can be watched; in earnest the defaults of node/config.ts are minutes. */
 const localDelays = { repairDelayMs: 30_000, gcGraceMs: 60_000, garbageDelayMs: 30_000 }
 
+/** As short as those. */
+const localAccessLogRollSeconds = 5
+
 /** Settings that tests change: fields of the nodes' configuration, see node/config.ts. */
 export type NodeSettings = Readonly<Record<string, number>>
 
@@ -174,7 +177,7 @@ async function writeConfigs(
       const kms = { kind: 'file', file: layout.kmsFile }
       const { region, legacyFormSignatures, bucketDefaults } = dev
       const front = { s3: address(dev.ports.s3), region, kms, legacyFormSignatures, bucketDefaults }
-      await writeConfig(member, { ...common, ...front })
+      await writeConfig(member, { ...common, ...front, accessLogRollSeconds: localAccessLogRollSeconds })
     } else {
       const settings = member.kind === 'node' ? { ...localDelays, ...nodeSettings } : {}
       await writeConfig(member, { ...common, journalKeyFile: '../../journal.key', ...settings })

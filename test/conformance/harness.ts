@@ -7,10 +7,12 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
+import type { AccessLog } from '../../gateway/access-log/access-log.ts'
 import { RegistryAccounts } from '../../gateway/accounts.ts'
 import type { BucketDefaults } from '../../gateway/bucket-defaults.ts'
 import { queryParts } from '../../gateway/iam/query-parts.ts'
 import type { GatewayLimits } from '../../gateway/limits.ts'
+import type { EventTargets } from '../../gateway/operation.ts'
 import { RegistryCredentials } from '../../gateway/registry-credentials.ts'
 import { createGateway } from '../../gateway/server.ts'
 import { registerUser } from '../../gateway/users.ts'
@@ -68,7 +70,8 @@ export async function startLocalGateway(
     bucketDefaults?: BucketDefaults
     region?: string
     legacyFormSignatures?: boolean
-    eventTargets?: ReadonlySet<string>
+    eventTargets?: EventTargets
+    accessLog?: (federation: MemoryFederation) => AccessLog
   } = {},
 ): Promise<LocalGateway> {
   const federation = await MemoryFederation.start(options.federation)
@@ -97,7 +100,8 @@ export async function startLocalGateway(
     // A test that expects no internal error sees why there was one.
     logger: { error: (fields, message) => console.error(message, fields) },
     legacyFormSignatures: options.legacyFormSignatures ?? false,
-    eventTargets: options.eventTargets ?? new Set(),
+    eventTargets: options.eventTargets ?? new Set<string>(),
+    ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog(federation) }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   })
   await app.listen({ host: '127.0.0.1', port: options.port ?? 0 })

@@ -19,7 +19,7 @@ const ruleIds = (
   rules: readonly NotificationRule[],
   name: Parameters<typeof noticeOf>[1],
   key = 'akten/a.mp4',
-) => noticeOf(rules, name, key)?.targets.map((target) => target.ruleId)
+) => noticeOf({ rules, eventBridge: false }, name, key)?.targets.map((target) => target.ruleId)
 
 test('a rule hears of the events that it names, alone or as a group', () => {
   const rules = [
@@ -40,4 +40,12 @@ test('prefix and suffix of a key both have to match', () => {
   assert.deepEqual(ruleIds(rules, 'ObjectCreated:Put'), ['r'])
   assert.equal(ruleIds(rules, 'ObjectCreated:Put', 'akten/a.txt'), undefined)
   assert.equal(ruleIds(rules, 'ObjectCreated:Put', 'b/a.mp4'), undefined)
+})
+
+test('the event bus hears of everything, beside the rules', () => {
+  const rules = [rule('r', ['s3:ObjectRemoved:*'])]
+  const heard = (name: Parameters<typeof noticeOf>[1]) =>
+    noticeOf({ rules, eventBridge: true }, name, 'k')?.targets.map(({ target }) => target)
+  assert.deepEqual(heard('ObjectCreated:Put'), ['eventbridge'])
+  assert.deepEqual(heard('ObjectRemoved:Delete'), ['arn:aws:sqs:eu-central-1::r', 'eventbridge'])
 })
