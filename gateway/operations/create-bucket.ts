@@ -1,7 +1,7 @@
 /** CreateBucket: in the one region there is; names are shared by all users. */
 import type { Tags, WriteRules } from '../../node/core/bucket-configuration.ts'
 import { ClusterError } from '../../node/errors.ts'
-import { defineServiceOperation, type S3Request } from '../operation.ts'
+import { defineServiceOperation, type OperationContext, type S3Request } from '../operation.ts'
 import { invalidArgument, S3Error } from '../s3/errors.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
 import { newBucketAccess } from '../s3/ownership.ts'
@@ -42,16 +42,26 @@ export const createBucket = defineServiceOperation({
     } catch (error) {
       if (!(error instanceof ClusterError) || error.code !== 'BucketExists') throw error
       const mine = error.details.ownerId === context.identity.accountId
-      const plain = !objectLock && tags === undefined && access.acl === undefined
-      if (mine && plain && context.region === legacyRegion) return
-      throw new S3Error(mine ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', undefined, { cause: error })
+      const legacy = mine && context.region === legacyRegion
+      const lists = legacy && (access.acl !== undefined || (await hasList(name, context)))
+      if (legacy && !lists && !objectLock && tags === undefined) return
+      const code = mine && !lists ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists'
+      throw new S3Error(code, undefined, { cause: error })
     }
   },
   encode: (_output, { name }) => ({ status: 200, headers: { location: `/${name}` } }),
 })
 
-/** AWS: here alone, creating a bucket that one owns already is no error. It asks for nothing that the bucket might lack. */
+/**
+ * AWS: here alone, creating a bucket that one owns already is no error, and resets its access control list. We take the
+ * first, for requests that ask for nothing that the bucket might lack; where a list is asked for or would be lost, the
+ * bucket exists, as with Ceph.
+ */
 const legacyRegion = 'us-east-1'
+
+async function hasList(name: string, { store, call }: OperationContext): Promise<boolean> {
+  return (await store.findBucket(name, call))?.configuration?.acl !== undefined
+}
 
 /** Object Lock brings versioning with it. */
 const lockedRules: WriteRules = { revision: 1, versioning: 'Enabled', objectLock: {} }

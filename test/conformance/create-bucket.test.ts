@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { classicBucketDefaults } from '../../gateway/bucket-defaults.ts'
 import { assertError, putObject } from './ask.ts'
 import { bob, type Conformance, startConformance, startLocalGateway } from './harness.ts'
 import { tag } from './s3-client.ts'
@@ -35,7 +36,7 @@ test('CreateBucket tells an own bucket from one of somebody else', async () => {
 })
 
 test('in us-east-1 CreateBucket is repeatable for the owner, and buckets have no location', async () => {
-  const gateway = await startLocalGateway({ region: 'us-east-1' })
+  const gateway = await startLocalGateway({ region: 'us-east-1', bucketDefaults: classicBucketDefaults })
   try {
     const s3 = gateway.client()
     for (let i = 0; i < 2; i++) assert.equal((await s3.send({ method: 'PUT', path: '/again' })).status, 200)
@@ -46,6 +47,13 @@ test('in us-east-1 CreateBucket is repeatable for the owner, and buckets have no
       (await s3.send({ path: '/again?location' })).text,
       /<LocationConstraint[^>]*><\/LocationConstraint>$/,
     )
+    const listed = { 'x-amz-acl': 'public-read' }
+    const again = (headers: Record<string, string>) => s3.send({ method: 'PUT', path: '/again', headers })
+    assertError(await again(listed), 409, 'BucketAlreadyExists')
+    assertError(await again({ 'x-amz-bucket-object-lock-enabled': 'true' }), 409, 'BucketAlreadyOwnedByYou')
+    const open = { method: 'PUT', path: '/listed', headers: listed }
+    assert.equal((await s3.send(open)).status, 200)
+    assertError(await s3.send({ method: 'PUT', path: '/listed' }), 409, 'BucketAlreadyExists')
     const other = gateway.client(bob)
     assertError(await other.send({ method: 'PUT', path: '/again' }), 409, 'BucketAlreadyExists')
   } finally {
