@@ -9,6 +9,7 @@ export const deleteObjectTagging = defineOperation({
   target: 'object',
   subresource: 'tagging',
   action: 's3:DeleteObjectTagging',
+  raises: 'ObjectTagging:Delete',
   versionAction: 's3:DeleteObjectVersionTagging',
   body: 'none',
   decode: (request) => ({ key: request.key, versionId: requestedVersion(request) }),

@@ -10,6 +10,7 @@ export const putObjectTagging = defineOperation({
   target: 'object',
   subresource: 'tagging',
   action: 's3:PutObjectTagging',
+  raises: 'ObjectTagging:Put',
   versionAction: 's3:PutObjectVersionTagging',
   body: 'xml',
   documentKeys: (request) => tagKeys(decodeTagging(request.document('Tagging'), 'object')),

@@ -8,6 +8,7 @@ import { checksums } from '../s3/checksum.ts'
 import { checkWrite, hasConditions, writeConditions } from '../s3/conditions.ts'
 import { decodeEncryption, protectionFor, protectionHeaders } from '../s3/encryption.ts'
 import { S3Error } from '../s3/errors.ts'
+import { expirationHeader } from '../s3/expiration.ts'
 import { decodeMetadata, refuseUnimplemented } from '../s3/headers.ts'
 import { newObjectOwner } from '../s3/ownership.ts'
 import { checkProtectedUpload } from '../s3/retention.ts'
@@ -54,12 +55,18 @@ export const putObject = defineOperation({
     const put = { bucket, key, ...owner, metadata, attributes, conditions, body, protection }
     return { ...(await store.putObject(put, call)), protection }
   },
-  encode: ({ etag, checksum, protection, ...written }) => ({
+  encode: ({ etag, checksum, protection, ...written }, { key, body, attributes }, { bucket }) => ({
     status: 200,
     headers: {
       etag: `"${etag}"`,
       ...protectionHeaders(protection),
       ...writtenHeaders(written),
+      ...expirationHeader(bucket, {
+        key,
+        bytes: body.bytes,
+        tags: attributes?.tags,
+        modifiedMs: written.modifiedMs,
+      }),
       ...(checksum === undefined
         ? {}
         : { [checksums[checksum.algorithm].header]: checksum.value, 'x-amz-checksum-type': checksum.type }),

@@ -16,6 +16,7 @@ import {
   refuseWriteEncryption,
 } from './encryption.ts'
 import { S3Error } from './errors.ts'
+import { expirationHeader } from './expiration.ts'
 import { decodeOverrides, encodeMetadata } from './headers.ts'
 import { objectParts } from './multipart.ts'
 import { parsePartNumber } from './names.ts'
@@ -78,6 +79,8 @@ export async function readObject(
   checkCustomerKey(version.encryption, input.customerKey)
   checkConditions(input.conditions, version)
   const headers = { ...objectHeaders(object), ...encryptionHeaders(version.encryption, input.customerKey) }
+  // Rules expire what is current; a version that was named may be any.
+  if (versionId === undefined) Object.assign(headers, expirationHeader(context.bucket, version))
   Object.assign(headers, input.overrides)
   const range =
     part?.range ?? (input.range === undefined ? undefined : resolveRange(input.range, version.bytes))

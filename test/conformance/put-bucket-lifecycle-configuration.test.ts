@@ -87,3 +87,22 @@ test('PutBucketLifecycleConfiguration refuses what are no rules, and strangers',
   assertError(await document.put(lifecycle(good), at.other), 403, 'AccessDenied')
   assertError(await document.get(), 404, 'NoSuchLifecycleConfiguration')
 })
+
+test('an object that a rule will expire says when, on writes and reads of the current version', async () => {
+  const bucket = await at.bucket()
+  const body =
+    '<LifecycleConfiguration><Rule><ID>bald</ID><Status>Enabled</Status><Filter><Prefix>a/</Prefix></Filter>' +
+    '<Expiration><Days>30</Days></Expiration></Rule></LifecycleConfiguration>'
+  assert.equal((await at.s3.send({ method: 'PUT', path: `/${bucket}?lifecycle`, body })).status, 200)
+  const put = await at.s3.send({ method: 'PUT', path: `/${bucket}/a/k`, body: 'x' })
+  const expires = String(put.headers['x-amz-expiration'])
+  assert.match(expires, /^expiry-date="\w{3}, \d\d \w{3} \d{4} 00:00:00 GMT", rule-id="bald"$/)
+  const days = (Date.parse(expires.slice(13, 42)) - Date.now()) / 86_400_000
+  assert.ok(days >= 29.9 && days <= 31, `${days}`)
+  for (const method of ['GET', 'HEAD']) {
+    const answer = await at.s3.send({ method, path: `/${bucket}/a/k` })
+    assert.equal(answer.headers['x-amz-expiration'], expires)
+  }
+  const other = await at.s3.send({ method: 'PUT', path: `/${bucket}/b/k`, body: 'x' })
+  assert.equal(other.headers['x-amz-expiration'], undefined)
+})

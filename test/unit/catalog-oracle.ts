@@ -246,7 +246,7 @@ export class CatalogOracle {
 
   /** What the earlier of the two clocks says. */
   #nowMs(commandMs: number): number {
-    return commandMs < this.#leaderMs ? commandMs : this.#leaderMs
+    return Math.min(commandMs, this.#leaderMs)
   }
 
   #requireStronger(
