@@ -43,6 +43,7 @@ import { getBucketTagging } from './get-bucket-tagging.ts'
 import { getBucketVersioning } from './get-bucket-versioning.ts'
 import { getBucketWebsite } from './get-bucket-website.ts'
 import { getObject } from './get-object.ts'
+import { getObjectAcl } from './get-object-acl.ts'
 import { getObjectAttributes } from './get-object-attributes.ts'
 import { getObjectLegalHold } from './get-object-legal-hold.ts'
 import { getObjectLockConfiguration } from './get-object-lock-configuration.ts'
@@ -81,6 +82,7 @@ import { putBucketTagging } from './put-bucket-tagging.ts'
 import { putBucketVersioning } from './put-bucket-versioning.ts'
 import { putBucketWebsite } from './put-bucket-website.ts'
 import { putObject } from './put-object.ts'
+import { putObjectAcl } from './put-object-acl.ts'
 import { putObjectLegalHold } from './put-object-legal-hold.ts'
 import { putObjectLockConfiguration } from './put-object-lock-configuration.ts'
 import { putObjectRetention } from './put-object-retention.ts'
@@ -179,5 +181,7 @@ export const operations: readonly Operation[] = [
   putBucketOwnershipControls,
   putBucketPolicy,
   putPublicAccessBlock,
+  getObjectAcl,
+  putObjectAcl,
   ...plannedOperations,
 ]

@@ -52,7 +52,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     target: 'bucket',
     subresource: 'metadataTable',
   }),
-  planned('GetObjectAcl', { method: 'GET', target: 'object', subresource: 'acl' }),
   planned('GetObjectAnnotation', {
     method: 'GET',
     target: 'object',
@@ -91,7 +90,6 @@ export const plannedOperations: readonly PlannedOperation[] = [
     { method: 'PUT', target: 'bucket', subresource: 'replication' },
     's3:PutReplicationConfiguration',
   ),
-  planned('PutObjectAcl', { method: 'PUT', target: 'object', subresource: 'acl' }),
   planned('PutObjectAnnotation', { method: 'PUT', target: 'object', subresource: 'annotation' }),
   planned('RenameObject', { method: 'PUT', target: 'object', subresource: 'renameObject' }, 's3:PutObject'),
   planned(
