@@ -4,8 +4,41 @@
 import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
 import { addressSchema, memberShape, readConfig } from '../node/config.ts'
+import { transitName } from '../node/io/kms-transit.ts'
 import { awsBucketDefaults, type BucketDefaults, classicBucketDefaults } from './bucket-defaults.ts'
 import { webhooksSchema } from './notification/webhook.ts'
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8)
+loopback.addAddress('::1', 'ipv6')
+
+/** See node/io/kms-transit.ts. */
+const transitSchema = z
+  .object({
+    kind: z.literal('transit'),
+    url: z.url({ protocol: /^https?$/ }),
+    mount: z
+      .string()
+      .regex(/^[\w-]+(\/[\w-]+)*$/)
+      .default('transit'),
+    tokenFile: z.string(),
+    ownKey: z.string().regex(transitName),
+    namedPrefix: z.string().regex(transitName).default('s3-'),
+    defaultKey: z.string().regex(transitName).optional(),
+    caFile: z.string().optional(),
+    namespace: z
+      .string()
+      .regex(/^[\w-]+(\/[\w-]+)*$/)
+      .optional(),
+  })
+  .refine(({ url }) => url.startsWith('https:') || isLoopback(new URL(url).hostname), {
+    error: 'must be https, but on loopback',
+    path: ['url'],
+  })
+  .refine(({ ownKey, namedPrefix, defaultKey }) => !ownKey.startsWith(namedPrefix) && ownKey !== defaultKey, {
+    error: 'must be none that clients can name: neither begin with namedPrefix nor be defaultKey',
+    path: ['ownKey'],
+  })
 
 const gatewaySchema = z.object({
   ...memberShape,
@@ -42,8 +75,8 @@ const gatewaySchema = z.object({
   eventTargets: webhooksSchema.default({}),
   /** An object of access log lines is delivered so long after its first line. AWS takes minutes to hours. */
   accessLogRollSeconds: z.number().int().min(1).max(86_400).default(300),
-  /** The owner's key store: a file in the local federation. */
-  kms: z.object({ kind: z.literal('file'), file: z.string() }),
+  /** The owner's key store: a file in the local federation, a service in earnest. */
+  kms: z.discriminatedUnion('kind', [z.object({ kind: z.literal('file'), file: z.string() }), transitSchema]),
 })
 
 export type GatewayConfig = z.infer<typeof gatewaySchema>
@@ -58,13 +91,11 @@ export function isConfidential(config: Pick<GatewayConfig, 's3' | 's3Tls' | 's3B
   return config.s3Tls !== undefined || config.s3BehindTlsProxy || isLoopback(config.s3.host)
 }
 
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8)
-loopback.addAddress('::1', 'ipv6')
-
 function isLoopback(host: string): boolean {
-  const version = isIP(host)
-  return version === 0 ? host === 'localhost' : loopback.check(host, version === 6 ? 'ipv6' : 'ipv4')
+  // URLs write IPv6 in brackets.
+  const bare = host.replace(/^\[(.*)\]$/, '$1')
+  const version = isIP(bare)
+  return version === 0 ? host === 'localhost' : loopback.check(bare, version === 6 ? 'ipv6' : 'ipv4')
 }
 
 export function bucketDefaultsOf({ bucketDefaults: set }: GatewayConfig): BucketDefaults {

@@ -8,10 +8,12 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { ClusterClient } from '../node/client.ts'
 import { openFileKms } from '../node/io/kms-file.ts'
+import { openTransitKms } from '../node/io/kms-transit.ts'
 import { createLogger, type Logger, type RunningProcess, runProcess } from '../node/io/process-life.ts'
 import { systemClock, systemRandom } from '../node/io/system-world.ts'
 import { Member } from '../node/member.ts'
 import type { MetricSpec, Metrics } from '../node/metrics.ts'
+import type { Kms } from '../node/world.ts'
 import { selfTest } from '../wasm/self-test.ts'
 import { AccessLog } from './access-log/access-log.ts'
 import { logDelivery } from './access-log/deliver.ts'
@@ -125,11 +127,15 @@ function storeEvents(metrics: Metrics): ObjectStoreEvents {
   }
 }
 
+function openKms(config: GatewayConfig['kms']): Kms {
+  return config.kind === 'file' ? openFileKms(config.file) : openTransitKms(config)
+}
+
 async function startGateway(config: GatewayConfig, logger: Logger): Promise<RunningProcess> {
   selfTest()
   const member = await Member.open(config, 'gateway', logger)
   const cluster = clientOf(member)
-  const kms = openFileKms(config.kms.file)
+  const kms = openKms(config.kms)
   const store = new ClusterObjectStore(cluster, kms, storeEvents(member.metrics))
   const credentials = new RegistryCredentials(cluster, kms)
   const { accessLog, targets, events } = createDeliveries({ config, member, cluster, store, logger })
@@ -200,7 +206,7 @@ async function registerFromStdin(config: GatewayConfig, logger: Logger): Promise
   const member = await Member.open(config, 'gateway', logger)
   await member.serve({})
   const cluster = clientOf(member)
-  const kms = openFileKms(config.kms.file)
+  const kms = openKms(config.kms)
   for (const user of users) await registerUser(cluster, kms, user)
 }
 

@@ -319,3 +319,28 @@ test('copies go between all forms of encryption, whole and as parts', async () =
     }
   }
 })
+
+test('while the key store cannot be reached, what needs it answers 503 and the rest goes on', async () => {
+  const bucket = await newBucket()
+  await putObject(s3, `/${bucket}/plain`, 'plain')
+  await putObject(s3, `/${bucket}/kms`, 'content', sseKms('testkey-1'))
+  at.federation.kms.reachable = false
+  try {
+    for (const request of [
+      { path: `/${bucket}/kms` },
+      { method: 'PUT', path: `/${bucket}/other`, body: 'x', headers: sseKms('testkey-1') },
+      { method: 'PUT', path: '/kms-down-bucket' },
+    ]) {
+      const answer = await s3.send(request)
+      assertError(answer, 503, 'ServiceUnavailable')
+      assert.equal(answer.headers['retry-after'], '1')
+    }
+    // The bucket's key is remembered for a while.
+    assert.equal((await s3.send({ path: `/${bucket}/plain` })).text, 'plain')
+    await putObject(s3, `/${bucket}/plain`, 'again', sseC(1))
+    assert.equal((await s3.send({ method: 'HEAD', path: `/${bucket}/kms` })).status, 200)
+  } finally {
+    at.federation.kms.reachable = true
+  }
+  assert.equal((await s3.send({ path: `/${bucket}/kms` })).text, 'content')
+})

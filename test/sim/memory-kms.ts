@@ -7,6 +7,8 @@ import type { Kms } from '../../node/world.ts'
 export class MemoryKms implements Kms {
   /** Calls so far, by name of the key; '' is the owner's own. */
   readonly calls = new Map<string, number>()
+  /** False: as if nobody answered. */
+  reachable = true
   readonly #named: Map<string, Buffer>
   #own: Buffer | undefined = Buffer.alloc(32, 7)
 
@@ -33,6 +35,7 @@ export class MemoryKms implements Kms {
   }
 
   #key(name: string | undefined): Buffer {
+    if (!this.reachable) throw new ClusterError('KmsUnavailable', 'nobody answers')
     this.calls.set(name ?? '', (this.calls.get(name ?? '') ?? 0) + 1)
     const key = name === undefined ? this.#own : this.#named.get(name)
     if (key !== undefined) return key
