@@ -22,6 +22,8 @@ export function decodedRows(rows: RowReader): DecodedRows {
 export class RowChanges implements DecodedRows {
   private readonly rows: RowReader
   private readonly changed = new Map<string, object | undefined>()
+  /** Rows that were read, so that each is decoded once: several rules of a command look at the same ones. */
+  private readonly seen = new Map<string, object | undefined>()
 
   constructor(rows: RowReader) {
     this.rows = rows
@@ -30,8 +32,11 @@ export class RowChanges implements DecodedRows {
   /** The row as this command sees it. The caller names the type that belongs to the key. */
   get<T extends object>(key: string): T | undefined {
     if (this.changed.has(key)) return this.changed.get(key) as T | undefined
+    if (this.seen.has(key)) return this.seen.get(key) as T | undefined
     const bytes = this.rows.get(key)
-    return bytes === undefined ? undefined : decodeRow<T>(bytes)
+    const row = bytes === undefined ? undefined : decodeRow<T>(bytes)
+    this.seen.set(key, row)
+    return row
   }
 
   /** Whether the row exists; does not decode it. */

@@ -150,6 +150,7 @@ async function run({ seed, rounds, access = (same) => same }: Run): Promise<Adve
   const adversary = new Adversary(cluster, seed)
   const { clock, metrics } = cluster
   const { catalog, names } = adversary
+  if (seed % 2 === 0) catalog.enableVersioning()
   const parts = { clock, metrics, map: () => cluster.map, isUp: cluster.isUp }
   const leaders = ['a-1', 'b-1'].map((nodeId) => {
     const caller = cluster.callerOf(nodeId)

@@ -11,7 +11,7 @@ import { blobRows, fenceRows, garbageRows } from '../../node/core/catalog-work.t
 import { decodeRow } from '../../node/core/row-codec.ts'
 import { unwrapReply } from '../../node/services/group-router.ts'
 import type { CatalogAccess, CatalogGroup, CommandOf } from '../../node/services/shard-group.ts'
-import { del, openCatalog, put } from '../unit/catalog-fixture.ts'
+import { bucketId, del, openCatalog, put } from '../unit/catalog-fixture.ts'
 
 export { bucketId } from '../unit/catalog-fixture.ts'
 
@@ -21,7 +21,9 @@ export class SimCatalog {
   onRequest: (when: 'before' | 'after', kind: string) => Promise<void> | void = () => undefined
   /** Told after a command was applied without an error. */
   onApplied: (command: CatalogCommand) => void = () => undefined
-  #versions = 0
+  #ids = 0
+  readonly #written: { readonly key: string; readonly versionId: string }[] = []
+  #versioned = false
 
   async propose<K extends CatalogCommand['kind']>(command: CommandOf<K>): Promise<CatalogReplies[K]> {
     await this.onRequest('before', command.kind)
@@ -33,12 +35,33 @@ export class SimCatalog {
 
   /** Commits an object whose body is this blob. */
   async commit(key: string, blob: ShardedBlob): Promise<void> {
-    const versionId = (++this.#versions).toString(16).padStart(8, '0')
+    const versionId = this.#id()
+    this.#written.push({ key, versionId })
     await this.propose(put(key, versionId, [blob.blobId], { make: () => blob }))
   }
 
+  /** From now on what is overwritten stays. */
+  enableVersioning(): void {
+    this.#versioned = true
+    this.driver.run({ kind: 'set-write-rules', bucketId, rules: { revision: 1, versioning: 'Enabled' } })
+  }
+
+  /** Deletes an object; in a versioned bucket makes a marker and removes about half of the versions of its key. */
   async delete(key: string, nowMs: number): Promise<void> {
-    await this.propose(del(key, { nowMs }))
+    if (!this.#versioned) {
+      await this.propose(del(key, { nowMs }))
+      return
+    }
+    await this.propose(del(key, { nowMs, markerId: this.#id() }))
+    const versions = this.#written.filter((each) => each.key === key).filter((_, at) => at % 2 === 0)
+    for (const { versionId } of versions) {
+      await this.propose({ kind: 'delete-version', bucketId, key, versionId, nowMs, conditions: {} })
+    }
+  }
+
+  #id(): string {
+    this.#ids += 1
+    return this.#ids.toString(16).padStart(8, '0')
   }
 
   row(blobId: string): ShardedBlobRow | undefined {
