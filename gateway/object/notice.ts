@@ -2,7 +2,7 @@
  * The notice that a write takes along for the bucket's notification targets (node/core/notification.ts).
  */
 import type { CatalogCommand } from '../../node/core/catalog-types.ts'
-import { type Notice, noticeOf } from '../../node/core/notification.ts'
+import { type Notice, noticeOf, type PossibleEvents } from '../../node/core/notification.ts'
 import type { Bucket } from '../../node/core/registry-types.ts'
 import type { CallContext } from './object-store.ts'
 
@@ -20,25 +20,12 @@ export function noticeFor(
   { bucket, key }: { bucket: Bucket; key: string },
   { requestId, raises }: CallContext,
 ): { notice?: Notice } {
-  const { notifications: rules = [], eventBridge = false } = bucket.configuration ?? {}
-  if (raises === undefined || !noticed.has(kind) || (rules.length === 0 && !eventBridge)) return {}
+  if (raises === undefined || !noticed.has(kind)) return {}
   const { event, principalId, sourceIp } = raises
-  const of = (name: Parameters<typeof noticeOf>[1]) => noticeOf({ rules, eventBridge }, name, key)
-  const [done, removed, marked] =
+  const possible: PossibleEvents =
     event === 'removal'
-      ? [undefined, of('ObjectRemoved:Delete'), of('ObjectRemoved:DeleteMarkerCreated')]
-      : [of(event), undefined, undefined]
-  if ((done ?? removed ?? marked) === undefined) return {}
-  return {
-    notice: {
-      bucketName: bucket.name,
-      ownerId: bucket.ownerId,
-      principalId,
-      sourceIp,
-      requestId,
-      ...(done === undefined ? {} : { done }),
-      ...(removed === undefined ? {} : { removed }),
-      ...(marked === undefined ? {} : { marked }),
-    },
-  }
+      ? { removed: 'ObjectRemoved:Delete', marked: 'ObjectRemoved:DeleteMarkerCreated' }
+      : { done: event }
+  const notice = noticeOf(bucket, key, { ...possible, principalId, sourceIp, requestId })
+  return notice === undefined ? {} : { notice }
 }

@@ -8,6 +8,7 @@
  * name filtering".
  */
 import type { NotificationRule } from './bucket-configuration.ts'
+import type { Bucket } from './registry-types.ts'
 
 /** Events that we raise, without AWS's prefix `s3:`; a rule may also name a group, `ObjectCreated:*`. */
 export const eventNames = [
@@ -57,11 +58,33 @@ export interface Notice {
 /** What the event bus is called among the targets. */
 export const eventBridgeTarget = 'eventbridge'
 
-/** Who wants to hear of `name` happening to `key`: rules that match, and the event bus, of everything; undefined: nobody. */
+/** What a command may turn out to be, by the field of its notice. */
+export type PossibleEvents = { readonly [What in 'done' | 'removed' | 'marked']?: EventName }
+
+/** The notice of a command on `key`; undefined: nobody wants to hear of anything that it may be. */
 export function noticeOf(
-  of: { readonly rules: readonly NotificationRule[]; readonly eventBridge: boolean },
+  { name, ownerId, configuration = {} }: Pick<Bucket, 'name' | 'ownerId' | 'configuration'>,
+  key: string,
+  about: PossibleEvents & Pick<Notice, 'principalId' | 'sourceIp' | 'requestId'>,
+): Notice | undefined {
+  const { notifications: rules = [], eventBridge = false } = configuration
+  if (rules.length === 0 && !eventBridge) return undefined
+  const { principalId, sourceIp, requestId } = about
+  const events: { -readonly [What in keyof PossibleEvents]?: NoticeEvent } = {}
+  for (const what of ['done', 'removed', 'marked'] as const) {
+    const event = about[what]
+    const noticed = event && listenersTo(event, key, { rules, eventBridge })
+    if (noticed !== undefined) events[what] = noticed
+  }
+  if (Object.keys(events).length === 0) return undefined
+  return { bucketName: name, ownerId, principalId, sourceIp, requestId, ...events }
+}
+
+/** Rules that match, and the event bus, which hears of everything. */
+function listenersTo(
   name: EventName,
   key: string,
+  of: { readonly rules: readonly NotificationRule[]; readonly eventBridge: boolean },
 ): NoticeEvent | undefined {
   const targets = of.rules
     .filter((rule) => wants(rule, name) && matchesKey(rule, key))

@@ -13,6 +13,7 @@ import {
   type LifecycleSubject,
   lifecycleActionOf,
 } from '../core/lifecycle.ts'
+import { noticeOf } from '../core/notification.ts'
 import type { Bucket } from '../core/registry-types.ts'
 import { ClusterError } from '../errors.ts'
 import type { Clock, Random } from '../world.ts'
@@ -42,6 +43,15 @@ export interface LifecycleWorkerOptions {
   readonly dayMs: number
   readonly log?: ((message: string, details: Readonly<Record<string, unknown>>) => void) | undefined
 }
+
+/** As AWS names its own doing. */
+const lifecycleEvents = {
+  removed: 'LifecycleExpiration:Delete',
+  marked: 'LifecycleExpiration:DeleteMarkerCreated',
+  principalId: 's3.amazonaws.com',
+  sourceIp: 's3.amazonaws.com',
+  requestId: 'lifecycle',
+} as const
 
 const everything = { prefix: '', delimiter: '', limit: lifecycleLimits.pageEntries } as const
 
@@ -157,7 +167,15 @@ export class LifecycleWorker {
     const { bucketId, ownerId, writeRules } = bucket
     const { key, versionId } = entry
     const nowMs = Math.floor(this.#time().nowMs)
-    const common = { bucketId, key, versionId, nowMs, conditions: {} }
+    const notice = noticeOf(bucket, key, lifecycleEvents)
+    const common = {
+      bucketId,
+      key,
+      versionId,
+      nowMs,
+      conditions: {},
+      ...(notice === undefined ? {} : { notice }),
+    }
     if (action === 'remove') {
       return this.#propose(entry.kind, () => group.propose({ kind: 'delete-version', ...common }))
     }

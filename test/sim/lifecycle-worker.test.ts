@@ -34,7 +34,7 @@ function open({ rules, versioning = 'Off' }: World) {
     wrappedKey: new Uint8Array(0),
     state: 'active',
     attempt: 1,
-    configuration: { lifecycle: rules },
+    configuration: { lifecycle: rules, eventBridge: true },
   }
   const state = { nowMs: startMs, leader: true, proposed: [] as CatalogCommand[] }
   const seeded = new Seeded(1)
@@ -97,6 +97,11 @@ test('objects go when their days are over, those of other prefixes stay', async 
   await worker.round()
   assert.deepEqual(await versions(), ['neu/a version current'])
   assert.equal(metrics.values.get('bundescloud_lifecycle_removed_total{current}'), 1)
+  const { events } = await answerCatalogQuery(driver.rows, { kind: 'list-events', after: '', limit: 10 })
+  assert.deepEqual(
+    events.map(({ name, key }) => `${name} ${key}`),
+    ['LifecycleExpiration:Delete alt/a'],
+  )
 })
 
 test('in a versioned bucket expiry hides, and noncurrent rules remove what is hidden, then the marker', async () => {

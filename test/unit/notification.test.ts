@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { NotificationRule } from '../../node/core/bucket-configuration.ts'
-import { noticeOf } from '../../node/core/notification.ts'
+import type { BucketConfiguration, NotificationRule } from '../../node/core/bucket-configuration.ts'
+import { type EventName, noticeOf } from '../../node/core/notification.ts'
 
 const rule = (
   id: string,
@@ -15,11 +15,16 @@ const rule = (
   ...(filter === undefined ? {} : { filter }),
 })
 
-const ruleIds = (
-  rules: readonly NotificationRule[],
-  name: Parameters<typeof noticeOf>[1],
-  key = 'akten/a.mp4',
-) => noticeOf({ rules, eventBridge: false }, name, key)?.targets.map((target) => target.ruleId)
+const about = (configuration: BucketConfiguration, name: EventName, key: string) =>
+  noticeOf({ name: 'akten', ownerId: 'bpol', configuration }, key, {
+    done: name,
+    principalId: 'p',
+    sourceIp: '127.0.0.1',
+    requestId: 'R1',
+  })
+
+const ruleIds = (rules: readonly NotificationRule[], name: EventName, key = 'akten/a.mp4') =>
+  about({ notifications: rules }, name, key)?.done?.targets.map((target) => target.ruleId)
 
 test('a rule hears of the events that it names, alone or as a group', () => {
   const rules = [
@@ -44,8 +49,8 @@ test('prefix and suffix of a key both have to match', () => {
 
 test('the event bus hears of everything, beside the rules', () => {
   const rules = [rule('r', ['s3:ObjectRemoved:*'])]
-  const heard = (name: Parameters<typeof noticeOf>[1]) =>
-    noticeOf({ rules, eventBridge: true }, name, 'k')?.targets.map(({ target }) => target)
+  const heard = (name: EventName) =>
+    about({ notifications: rules, eventBridge: true }, name, 'k')?.done?.targets.map(({ target }) => target)
   assert.deepEqual(heard('ObjectCreated:Put'), ['eventbridge'])
   assert.deepEqual(heard('ObjectRemoved:Delete'), ['arn:aws:sqs:eu-central-1::r', 'eventbridge'])
 })
