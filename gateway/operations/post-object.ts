@@ -1,11 +1,8 @@
 /** PostObject: the file of a browser's form; what its fields say stands for the headers of a PutObject. */
 import { objectWriteActions } from '../auth/admission.ts'
 import { uriEncode } from '../auth/sigv4.ts'
-import { type BucketContext, defineOperation, type S3Request } from '../operation.ts'
-import { checksums } from '../s3/checksum.ts'
-import { decodeEncryption, protectionFor, protectionHeaders } from '../s3/encryption.ts'
-import { decodeMetadata, refuseUnimplemented } from '../s3/headers.ts'
-import { newObjectOwner } from '../s3/ownership.ts'
+import { defineOperation, type S3Request } from '../operation.ts'
+import { decodeObjectWrite, writeObject, writtenObjectHeaders } from '../s3/object-write.ts'
 import { element, wrap, xmlHead } from '../s3/xml.ts'
 
 /** What the browser gets: an answer of this status, or the way to another page. */
@@ -19,34 +16,16 @@ export const postObject = defineOperation({
   raises: 'ObjectCreated:Post',
   furtherActions: objectWriteActions,
   body: 'form',
-  decode: (request) => {
-    refuseUnimplemented(request.headers)
-    return {
-      key: request.key,
-      headers: request.headers,
-      metadata: decodeMetadata(request.headers),
-      encryption: decodeEncryption(request),
-      body: request.body,
-      success: decodeSuccess(request.form),
-      location: locationOf(request),
-    }
-  },
-  call: async ({ key, metadata, encryption, body, headers }, context: BucketContext) => {
-    const { store, call, bucket } = context
-    const owner = await newObjectOwner(headers, context)
-    const protection = protectionFor(encryption, bucket)
-    const put = { bucket, key, ...owner, metadata, conditions: {}, body, protection }
-    return { ...(await store.putObject(put, call)), protection }
-  },
-  encode: ({ etag, checksum, protection }, { key, success, location }, { bucket }) => {
-    const headers = {
-      etag: `"${etag}"`,
-      location,
-      ...protectionHeaders(protection),
-      ...(checksum === undefined
-        ? {}
-        : { [checksums[checksum.algorithm].header]: checksum.value, 'x-amz-checksum-type': checksum.type }),
-    }
+  decode: (request) => ({
+    write: decodeObjectWrite(request),
+    success: decodeSuccess(request.form),
+    location: locationOf(request),
+  }),
+  call: ({ write }, context) => writeObject(write, context),
+  encode: (written, { write, success, location }, { bucket }) => {
+    const { etag } = written
+    const { key } = write
+    const headers = { ...writtenObjectHeaders(written, write, bucket), location }
     if (success.status === 303) {
       return {
         status: 303,

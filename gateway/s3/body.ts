@@ -118,6 +118,7 @@ export class UploadBody implements BodySource {
   #stored: ChecksumAlgorithm
   readonly #pending: Buffer[] = []
   #yieldedBytes = 0
+  #tailBytes = 0
   #ended = false
   #verified: Checksum | undefined
 
@@ -139,6 +140,11 @@ export class UploadBody implements BodySource {
         ...(payload.kind === 'chunked-signed' ? { signing: payload.signing } : {}),
       })
     }
+  }
+
+  /** Bytes taken so far, the tail's among them; after `finish` all of them. */
+  get receivedBytes(): number {
+    return this.#yieldedBytes + this.#tailBytes
   }
 
   /** The checksum that the client sent, verified; undefined when it sent none. After `finish`. */
@@ -236,6 +242,7 @@ export class UploadBody implements BodySource {
     if (bytes < bytesMin) throw entityTooSmall(bytes, bytesMin)
     if (bytes > bytesMax) throw entityTooLarge(bytes, bytesMax)
     await this.#measure(tail)
+    this.#tailBytes = tail.length
     this.#ended = true
     return tail
   }

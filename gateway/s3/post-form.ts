@@ -87,6 +87,7 @@ const headerFields: ReadonlySet<string> = new Set([
   'content-disposition',
   'content-encoding',
   'content-language',
+  'content-md5',
   'content-type',
   'expires',
 ])

@@ -117,6 +117,7 @@ function needsNoCondition(field: string): boolean {
 }
 const exempt: ReadonlySet<string> = new Set([
   'awsaccesskeyid',
+  'content-md5',
   'file',
   'policy',
   'signature',

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { openBucket } from './access-control.ts'
-import { assertError, md5Hex } from './ask.ts'
+import { assertError, contentMd5, md5Hex, versionOf } from './ask.ts'
 import { encryptionOf, saysSseC, sseC, sseKms, sseS3 } from './encryption.ts'
 import { type Conformance, startConformance, startLocalGateway } from './harness.ts'
 import { encodeForm, type Fields, type FormFile, legacyFields, post, signedFields } from './post-form.ts'
-import { tag } from './s3-client.ts'
+import { tag, tags } from './s3-client.ts'
 
 let at: Conformance
 before(async () => {
@@ -304,6 +304,33 @@ test('PostObject refuses what is no form, has no key, no file or no length', asy
   )
 })
 
+test('PostObject writes a version, tagged and protected as the fields say; it replaces nothing that is retained', async () => {
+  const bucket = await at.bucket({ objectLock: true })
+  const xml = (pairs: string) => `<Tagging><TagSet>${pairs}</TagSet></Tagging>`
+  const tagging = xml('<Tag><Key>Fall + Ort</Key><Value>ü+1</Value></Tag>')
+  const until = new Date(Math.floor(Date.now() / 1000 + 3600) * 1000).toISOString()
+  const protection = { 'x-amz-object-lock-mode': 'COMPLIANCE', 'x-amz-object-lock-retain-until-date': until }
+  const fields = { key: 'k', tagging, ...protection }
+  // AWS wants a digest of what will be under retention.
+  assertError(await send(bucket, fields), 400, 'InvalidRequest')
+  const first = versionOf(await send(bucket, { ...fields, 'Content-MD5': contentMd5('content') }))
+  const tagged = await at.s3.send({ path: `/${bucket}/k?tagging` })
+  assert.deepEqual([tags(tagged.text, 'Key'), tags(tagged.text, 'Value')], [['Fall + Ort'], ['ü+1']])
+  const second = versionOf(await send(bucket, { key: 'k' }, { data: 'later' }))
+  assert.notEqual(second, first)
+  const path = `/${bucket}/k?versionId=${first}`
+  assertError(await at.s3.send({ method: 'DELETE', path }), 403, 'AccessDenied')
+  const kept = await at.s3.send({ path })
+  assert.deepEqual([kept.text, kept.headers['x-amz-object-lock-mode']], ['content', 'COMPLIANCE'])
+  assertError(await send(bucket, { key: 'k', tagging: '<Tagging>' }), 400, 'MalformedXML')
+  assertError(
+    await send(bucket, { key: 'k', tagging: xml('<Tag><Key>aws:x</Key><Value/></Tag>') }),
+    400,
+    'InvalidTag',
+  )
+  assertError(await send(bucket, { key: 'k', 'Content-MD5': contentMd5('other') }), 400, 'BadDigest')
+})
+
 test('forms that nobody signed may do what lists and policies let everybody do', async () => {
   const bucket = await openBucket(at)
   const path = `/${bucket}`
@@ -318,6 +345,8 @@ test('forms that nobody signed may do what lists and policies let everybody do',
   assert.equal((await ask({ key: 'k', acl: 'public-read' })).status, 204)
   const got = await at.s3.send({ path: `${path}/k`, anonymous: true })
   assert.deepEqual([got.status, got.text], [200, 'x'])
+  const tagging = '<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>'
+  assert.equal((await ask({ key: 'tagged', acl: 'public-read', tagging })).status, 204)
   const statement = {
     Effect: 'Deny',
     Principal: '*',
