@@ -1,6 +1,8 @@
 /** GetObjectTagging: the tags of a version; none is an empty set. */
+import type { Tags } from '../../node/core/bucket-configuration.ts'
 import { defineOperation } from '../operation.ts'
 import { amendedHeaders, readVersion } from '../s3/amendment.ts'
+import { compareKeys } from '../s3/paging.ts'
 import { encodeTagging } from '../s3/tagging.ts'
 import { requestedVersion } from '../s3/versions.ts'
 
@@ -18,6 +20,11 @@ export const getObjectTagging = defineOperation({
   encode: (object) => ({
     status: 200,
     headers: amendedHeaders(object),
-    body: encodeTagging(object.version.tags ?? {}),
+    body: encodeTagging(sorted(object.version.tags ?? {})),
   }),
 })
+
+/** AWS keeps no order; its answers, and ceph's suite, go by the key. */
+function sorted(tags: Tags): Tags {
+  return Object.fromEntries(Object.entries(tags).sort(([a], [b]) => compareKeys(a, b)))
+}

@@ -3,7 +3,7 @@
  *
  * AWS's other classes are promises of price, place or delay (one zone only, hours until a restore ...) that we do not
  * keep; reporting them would be a lie and dropping them silently too. So they are refused with AWS's own error for a
- * class that does not exist (ops/decisions/0190-one-storage-class.md).
+ * class that does not exist (ops/decisions/0196-one-storage-class.md).
  */
 import { S3Error } from './errors.ts'
 import type { Headers } from './headers.ts'
