@@ -98,20 +98,22 @@ export function requireRules(
   })
 }
 
-/** Keeps the counts when rows come and go. `versions`: delete markers and what is noncurrent. */
+/** Keeps the counts when rows come and go. `versions`: delete markers and what is noncurrent; `bytes`: of versions and parts. */
 export function countInBucket(
   changes: RowChanges,
   bucketId: string,
-  delta: { objects?: number; uploads?: number; versions?: number },
+  delta: { objects?: number; uploads?: number; versions?: number; bytes?: number },
 ): void {
-  const { objects = 0, uploads = 0, versions = 0 } = delta
-  if (objects === 0 && uploads === 0 && versions === 0) return
+  const { objects = 0, uploads = 0, versions = 0, bytes = 0 } = delta
+  if (objects === 0 && uploads === 0 && versions === 0 && bytes === 0) return
   const row = requireOpenBucket(changes, bucketId)
   changes.put(rowKeys.bucket(bucketId), {
     ...row,
     objectCount: row.objectCount + objects,
     uploadCount: row.uploadCount + uploads,
     ...(versions === 0 ? {} : { versionCount: (row.versionCount ?? 0) + versions }),
+    // What is removed may have been written before bytes were counted.
+    ...(bytes === 0 ? {} : { storedBytes: Math.max(0, (row.storedBytes ?? 0) + bytes) }),
   } satisfies BucketRow)
 }
 

@@ -219,6 +219,7 @@ const queries: Readonly<Record<CatalogQuery['kind'], Shape>> = {
   'list-parts': record({ bucketId: id, key: marker, uploadId: marker, afterPartNumber: integer(0), limit }),
   'find-upload': record({ bucketId: id, key: marker, uploadId: marker }),
   'find-blobs': record({ blobIds: ids }),
+  'count-bucket': record({ bucketId: id }),
   'list-events': record({ after: blobRef, limit }),
 }
 

@@ -98,22 +98,23 @@ export function install(
   const { versioning } = by.rules
   const current = currentOf(changes, name, by.rules)
   const modifiedMs = Math.max(by.modifiedMs, (current === undefined ? -1 : entryOf(current).modifiedMs) + 1)
-  const tally: Tally = { objects: 0, versions: 0 }
+  const tally: Tally = { objects: 0, versions: 0, bytes: 0 }
   if (current !== undefined) {
     const stays = versioning === 'Enabled' || (versioning === 'Suspended' && isVersioned(current))
     takeFromCurrent(changes, name, current, tally)
     if (stays) pushNoncurrent(changes, name, { ...current, noncurrentMs: modifiedMs }, tally)
-    else endEntry(changes, current, { sinceMs: modifiedMs, right })
+    else endEntry(changes, current, { sinceMs: modifiedMs, right }, tally)
   }
   if (versioning === 'Suspended') {
     const rowKey = noncurrentKey(changes, name, 'null')
     if (rowKey !== undefined) {
-      const row = endEntry(changes, noncurrentAt(changes, rowKey), { sinceMs: modifiedMs, right })
+      const row = endEntry(changes, noncurrentAt(changes, rowKey), { sinceMs: modifiedMs, right }, tally)
       takeFromNoncurrent(changes, name, { rowKey, row }, tally)
     }
   }
   const row = by.entry({ modifiedMs, replaced: current !== undefined && !isMarker(current) })
   putCurrent(changes, name, row, tally)
+  if (!isMarker(row)) tally.bytes += row.version.bytes
   countInBucket(changes, name.bucketId, tally)
   return row
 }
@@ -128,8 +129,8 @@ export function endCurrent(
     readonly newest: Row | undefined
   },
 ): void {
-  const tally: Tally = { objects: 0, versions: 0 }
-  endEntry(changes, end.row, end)
+  const tally: Tally = { objects: 0, versions: 0, bytes: 0 }
+  endEntry(changes, end.row, end, tally)
   takeFromCurrent(changes, name, end.row, tally)
   if (end.newest !== undefined) {
     const { noncurrentMs: _, ...row } = decodeRow<NoncurrentRow>(end.newest.value)
@@ -145,9 +146,9 @@ export function endNoncurrent(
   name: KeyName,
   end: Ending & { readonly row: HistoryRow },
 ): void {
-  const tally: Tally = { objects: 0, versions: 0 }
+  const tally: Tally = { objects: 0, versions: 0, bytes: 0 }
   const { row } = end
-  endEntry(changes, row, end)
+  endEntry(changes, row, end, tally)
   takeFromNoncurrent(changes, name, { rowKey: rowKeys.noncurrent(name, entryOf(row)), row }, tally)
   countInBucket(changes, name.bucketId, tally)
 }
@@ -183,10 +184,11 @@ export function wholeVersion(rows: DecodedRows, row: ObjectRow): Version {
   return { ...row.version, extents: apart.extents }
 }
 
-/** How many rows a command adds: `o` rows, and those of markers and noncurrent versions. */
+/** How many rows a command adds: `o` rows, and those of markers and noncurrent versions; and bytes of versions. */
 interface Tally {
   objects: number
   versions: number
+  bytes: number
 }
 
 interface Ending {
@@ -243,7 +245,7 @@ function noncurrentAt(rows: DecodedRows, rowKey: string): NoncurrentRow {
 }
 
 /** The one way in which a version or marker ends: releases all that it has, if Object Lock lets it go. */
-function endEntry<R extends HistoryRow>(changes: RowChanges, row: R, end: Ending): R {
+function endEntry<R extends HistoryRow>(changes: RowChanges, row: R, end: Ending, tally: Tally): R {
   const ended = ending(row)
   const sinceMs = Math.max(end.sinceMs, ended.modifiedMs)
   if (isMarker(row)) {
@@ -251,6 +253,7 @@ function endEntry<R extends HistoryRow>(changes: RowChanges, row: R, end: Ending
     return row
   }
   requireRemovable(row.version, end.right)
+  tally.bytes -= row.version.bytes
   const { extents } = wholeVersion(changes, row)
   if (row.extentsApart) changes.delete(rowKeys.extents(ended.versionId))
   const stored = extents.filter((extent) => extent.blobId !== '')

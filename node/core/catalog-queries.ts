@@ -27,6 +27,7 @@ import {
 } from './catalog-rows.ts'
 import type {
   Blob,
+  BucketCounts,
   CatalogAnswers,
   CatalogQuery,
   Extent,
@@ -76,9 +77,17 @@ export async function answerCatalogQuery(
       return findUpload(source, query)
     case 'find-blobs':
       return findBlobs(source, query)
+    case 'count-bucket':
+      return countsOf(source, query.bucketId)
     case 'list-events':
       return listEvents(source, query)
   }
+}
+
+function countsOf(source: RowReader, bucketId: string): BucketCounts {
+  const row = requireOpen(read<BucketRow>(source, rowKeys.bucket(bucketId)), bucketId)
+  const { objectCount, versionCount = 0, uploadCount, storedBytes = 0 } = row
+  return { objects: objectCount, versions: versionCount, uploads: uploadCount, bytes: storedBytes }
 }
 
 function findObject(source: RowReader, query: Query<'find-object'>): CatalogAnswers['find-object'] {

@@ -80,6 +80,8 @@ export interface BucketRow {
   readonly uploadCount: number
   /** `v` and `x` rows. Absent: 0. */
   readonly versionCount?: number
+  /** Plaintext bytes of all versions and parts. Absent: 0; what was written before this was counted is not in it. */
+  readonly storedBytes?: number
   /** Absent: `initialWriteRules`. */
   readonly rules?: WriteRules
 }

@@ -417,8 +417,21 @@ export type CatalogQuery =
     }
   /** For scrub and garbage collection on nodes: which of these blobs are referred to, and by which holders. */
   | { readonly kind: 'find-blobs'; readonly blobIds: readonly string[] }
+  /** What the group holds of a bucket, as its counters say. */
+  | { readonly kind: 'count-bucket'; readonly bucketId: string }
   /** Events that wait to be told; `after`: an event id, exclusive, '' from the start. */
   | { readonly kind: 'list-events'; readonly after: string; readonly limit: number }
+
+/** Of a bucket in one group; or, summed, in all of them. */
+export interface BucketCounts {
+  /** Current versions that are no delete markers. */
+  readonly objects: number
+  /** Noncurrent versions, and delete markers. */
+  readonly versions: number
+  readonly uploads: number
+  /** Plaintext bytes of all versions and of parts of uploads in progress. */
+  readonly bytes: number
+}
 
 export interface ListedObject {
   readonly key: string
@@ -463,6 +476,7 @@ export interface CatalogAnswers {
     marker?: DeleteMarker
     versioning?: VersioningState
   }
+  'count-bucket': BucketCounts
   'list-objects': Page<ListedObject>
   'list-versions': Page<ListedVersion>
   'list-uploads': Page<ListedUpload>

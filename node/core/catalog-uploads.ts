@@ -63,6 +63,7 @@ export function putPart(changes: RowChanges, command: Command<'put-part'>): Cata
   if (blob !== undefined) adoptBlob(changes, blob, owner)
   if (current !== undefined) releasePart(changes, current, modifiedMs)
   changes.put(rowKey, { part: { ...part, modifiedMs } } satisfies PartRow)
+  countInBucket(changes, bucketId, { bytes: part.bytes - (current?.bytes ?? 0) })
   return { modifiedMs }
 }
 
@@ -94,7 +95,7 @@ export function completeUpload(
     if (!kept.has(part.blobId)) releasePart(changes, part, nowMs)
     changes.delete(rowKeys.part(command, part.partNumber))
   }
-  endUpload(changes, { bucketId, key, uploadId }, nowMs)
+  endUpload(changes, { bucketId, key, uploadId }, { sinceMs: nowMs, parts })
   const { versionId, etag, bytes, checksum } = version
   const reply = {
     versionId,
@@ -122,7 +123,7 @@ export function abortUpload(
     releasePart(changes, part, sinceMs)
     changes.delete(rowKeys.part(command, part.partNumber))
   }
-  endUpload(changes, command, sinceMs)
+  endUpload(changes, command, { sinceMs, parts })
   return {}
 }
 
@@ -190,10 +191,16 @@ function releasePart(changes: RowChanges, part: Part, sinceMs: number): void {
   if (part.blobId !== '') releaseBlob(changes, part.blobId, { sinceMs })
 }
 
-function endUpload(changes: RowChanges, name: UploadName, sinceMs: number): void {
+/** What becomes of the parts is counted with the version. */
+function endUpload(
+  changes: RowChanges,
+  name: UploadName,
+  { sinceMs, parts }: { readonly sinceMs: number; readonly parts: readonly Part[] },
+): void {
   changes.delete(rowKeys.upload(name))
   changes.put(rowKeys.fence(name.uploadId), { sinceMs } satisfies FenceRow)
-  countInBucket(changes, name.bucketId, { uploads: -1 })
+  const bytes = parts.reduce((sum, part) => sum + part.bytes, 0)
+  countInBucket(changes, name.bucketId, { uploads: -1, bytes: -bytes })
 }
 
 /** Keeps the answer, and drops the one that had this place in the ring. */

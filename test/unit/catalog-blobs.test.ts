@@ -173,6 +173,8 @@ test('workers walk all sharded blobs, garbage, fences and buckets, page by page'
     ids.slice(0, 12),
   )
   const buckets = await all((after) => bucketRows(driver.rows, { after, limit: 1 }))
-  assert.deepEqual(buckets, [{ bucketId, state: 'open', attempt: 1, objectCount: 14, uploadCount: 0 }])
+  assert.deepEqual(buckets, [
+    { bucketId, state: 'open', attempt: 1, objectCount: 14, uploadCount: 0, storedBytes: 1400 },
+  ])
   census(driver.rows)
 })

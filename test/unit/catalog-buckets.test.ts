@@ -2,7 +2,19 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { catalog } from '../../node/core/catalog.ts'
 import { answerCatalogQuery } from '../../node/core/catalog-queries.ts'
-import { abort, bucketId, census, createUpload, del, openCatalog, put, putPart } from './catalog-fixture.ts'
+import type { BucketRow } from '../../node/core/catalog-rows.ts'
+import { decodeRow, encodeRow } from '../../node/core/row-codec.ts'
+import {
+  abort,
+  bucketId,
+  census,
+  complete,
+  createUpload,
+  del,
+  openCatalog,
+  put,
+  putPart,
+} from './catalog-fixture.ts'
 import { Driver } from './row-fixture.ts'
 
 const open = (attempt: number) => ({ kind: 'open-bucket', bucketId, attempt })
@@ -83,4 +95,43 @@ test('opening again keeps the counts', () => {
   driver.run(open(2))
   assert.equal(driver.refused(close(3)).code, 'BucketNotEmpty')
   census(driver.rows)
+})
+
+test('what a bucket holds is counted: versions and parts with their bytes, until they end', async () => {
+  const driver = openCatalog()
+  const counts = async () => answerCatalogQuery(driver.rows, { kind: 'count-bucket', bucketId })
+  driver.run(put('k', '01', ['aa', 'ab']))
+  assert.deepEqual(await counts(), { objects: 1, versions: 0, uploads: 0, bytes: 200 })
+  driver.run(put('k', '02', ['ac']))
+  driver.run(put('k', '02', ['ac']))
+  assert.deepEqual(await counts(), { objects: 1, versions: 0, uploads: 0, bytes: 100 })
+  driver.run(createUpload('u', 'e1'))
+  driver.run(putPart('u', 'e1', 1, 'ba'))
+  driver.run(putPart('u', 'e1', 1, 'bb'))
+  driver.run(putPart('u', 'e1', 2, 'bc'))
+  assert.deepEqual(await counts(), { objects: 1, versions: 0, uploads: 1, bytes: 300 })
+  driver.run(complete('u', 'e1', [[1, 'bb']]))
+  assert.deepEqual(await counts(), { objects: 2, versions: 0, uploads: 0, bytes: 200 })
+  driver.run(createUpload('u', 'e2'))
+  driver.run(putPart('u', 'e2', 1, 'bd'))
+  driver.run(abort('u', 'e2'))
+  driver.run(del('u'))
+  driver.run({ kind: 'set-write-rules', bucketId, rules: { revision: 1, versioning: 'Enabled' } })
+  driver.run(put('k', '03', ['ad']))
+  driver.run(del('k', { markerId: 'd1', rulesRevision: 1 }))
+  assert.deepEqual(await counts(), { objects: 0, versions: 3, uploads: 0, bytes: 200 })
+  driver.run({ kind: 'delete-version', bucketId, key: 'k', versionId: '02', nowMs: 9, conditions: {} })
+  assert.deepEqual(await counts(), { objects: 0, versions: 2, uploads: 0, bytes: 100 })
+  census(driver.rows)
+})
+
+test('what was written before bytes were counted does not make the count negative', async () => {
+  const driver = openCatalog()
+  driver.run(put('k', '01', ['aa']))
+  const { storedBytes: _, ...before } = decodeRow<BucketRow>(
+    driver.rows.rows.get(`b/${bucketId}`) ?? new Uint8Array(),
+  )
+  driver.rows.rows.set(`b/${bucketId}`, encodeRow(before))
+  driver.run(del('k'))
+  assert.equal((await answerCatalogQuery(driver.rows, { kind: 'count-bucket', bucketId })).bytes, 0)
 })

@@ -192,9 +192,24 @@ export function census(rows: MemoryRows): {
     assert.equal(row.objectCount, count('o/'))
     assert.equal(row.uploadCount, count('u/'))
     assert.equal(row.versionCount ?? 0, count('v/') + count('x/'))
+    assert.equal(row.storedBytes ?? 0, bytesIn(rows, id), 'bytes are those of versions and parts')
     if (row.state !== 'open') assert.equal(row.objectCount + row.uploadCount + (row.versionCount ?? 0), 0)
   }
   return { referenced, garbage, fenced }
+}
+
+/** What versions and parts of a bucket say about their bytes. */
+function bytesIn(rows: MemoryRows, bucketId: string): number {
+  let bytes = 0
+  for (const [rowKey, value] of rows.rows) {
+    if (['o/', 'v/'].some((family) => rowKey.startsWith(`${family}${bucketId}/`))) {
+      const row = decodeRow<ObjectRow | MarkerRow>(value)
+      bytes += 'version' in row ? row.version.bytes : 0
+    } else if (rowKey.startsWith(`p/${bucketId}/`)) {
+      bytes += decodeRow<PartRow>(value).part.bytes
+    }
+  }
+  return bytes
 }
 
 /** Keys with versions: one current row that is the newest, a place row for each other, at most one null version. */

@@ -340,7 +340,8 @@ function listedEntry(key: string, entry: Entry, isLatest: boolean): object {
   const { id: versionId, modifiedMs, ownerId, versioned, version: stored } = entry
   const common = { key, versionId, modifiedMs, ownerId, isLatest, ...(versioned ? { versioned } : {}) }
   if (stored === undefined) return { kind: 'marker', ...common }
-  return { kind: 'version', ...common, bytes: stored.bytes, etag: stored.etag }
+  const { bytes, etag, tags } = stored
+  return { kind: 'version', ...common, bytes, etag, ...(tags === undefined ? {} : { tags }) }
 }
 
 /** All pages of the listing of versions, each begun where the one before it ended, in the words of a client. */
