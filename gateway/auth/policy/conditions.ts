@@ -191,7 +191,8 @@ export function parseOperator(name: string): OperatorName {
   return { quantifier, base, ifExists }
 }
 
-const keyName = /^[A-Za-z][\w.-]*:[\x20-\x7e\u00a1-\uffff]{1,512}$/
+/** `service:name`; claims of web identities as `host:port/path:claim`. */
+const keyName = /^[A-Za-z0-9][\w.~%/:-]{0,300}:[\x20-\x7e\u00a1-\uffff]{1,512}$/
 
 function compileNull(key: string, values: readonly string[]): Condition {
   const wanted = values.map((text) => text.toLowerCase())
