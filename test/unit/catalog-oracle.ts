@@ -236,7 +236,7 @@ export class CatalogOracle {
       this.#requireStronger(retention, change.retention, command)
       next.retention = change.retention ?? undefined
     }
-    if (change.kind === 'legal-hold') next.legalHold = change.on ? true : undefined
+    if (change.kind === 'legal-hold') next.legalHold = change.on
     if (change.kind === 'tags') next.tags = change.tags ?? undefined
     if (change.kind === 'acl') next.acl = change.acl ?? undefined
     const kept = Object.fromEntries(Object.entries(next).filter(([, value]) => value !== undefined))
