@@ -69,9 +69,30 @@ function authOf({ identity, exchange, address, operation }: Observed): AccessRec
   return queryValue(address.query, 'X-Amz-Signature') === undefined ? undefined : 'QueryString'
 }
 
-/** A presigned address is a key for as long as it lives: a log must not hand it on. */
+/** Lower case. A presigned address is a key for as long as it lives; a customer's key is one for good. */
+const secretQueries: ReadonlySet<string> = new Set([
+  'x-amz-signature',
+  'x-amz-security-token',
+  'x-amz-server-side-encryption-customer-key',
+  'x-amz-server-side-encryption-customer-key-md5',
+  'x-amz-copy-source-server-side-encryption-customer-key',
+  'x-amz-copy-source-server-side-encryption-customer-key-md5',
+])
+
+/** The request target without what a log must not hand on. */
 function withoutSecrets(url: string): string {
-  return url.replace(/([?&](?:x-amz-signature|x-amz-security-token)=)[^&]*/gi, '$1-')
+  return url.replace(/([?&])([^=&]*)=[^&]*/g, (pair, before: string, name: string) =>
+    secretQueries.has(decoded(name).toLowerCase()) ? `${before}${name}=-` : pair,
+  )
+}
+
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    // No escape that anybody would take for a name of ours.
+    return name
+  }
 }
 
 /** Of the object that was read or written whole; what the answer or the request said of it. */

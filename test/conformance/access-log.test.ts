@@ -48,6 +48,9 @@ test('requests on a bucket become lines in an object of the target bucket, refus
   await s3.send({ path: '/source/akten/a%20b.mp4', headers: { range: 'bytes=0-3' } })
   await gateway.client(bob).send({ path: '/source/akten/a%20b.mp4' })
   await s3.send({ path: '/source/nothing' })
+  const secrets = ['customer-key=geheim', 'Customer%2Dkey=geheim', 'customer-key-md5=geheim']
+  const query = secrets.map((pair) => `x-amz-server-side-encryption-${pair}`).join('&')
+  await s3.send({ path: `/source/nothing?a=b&${query}` })
   await s3.send({ path: '/logs/nothing' })
   await log.close()
 
@@ -63,6 +66,7 @@ test('requests on a bucket become lines in an object of the target bucket, refus
       'REST.GET.OBJECT akten/a%20b.mp4 "GET /source/akten/a%20b.mp4 HTTP/1.1" 206 - 4 10',
       `REST.GET.OBJECT akten/a%20b.mp4 "GET /source/akten/a%20b.mp4 HTTP/1.1" 403 AccessDenied ${bytesOf(lines[2])} -`,
       `REST.GET.OBJECT nothing "GET /source/nothing HTTP/1.1" 404 NoSuchKey ${bytesOf(lines[3])} -`,
+      `REST.GET.OBJECT nothing "GET /source/nothing?a=b&${query.replaceAll('geheim', '-')} HTTP/1.1" 404 NoSuchKey ${bytesOf(lines[4])} -`,
     ],
   )
   assert.ok(lines[0]?.includes(` ${put.headers['x-amz-request-id']} `))
