@@ -29,6 +29,13 @@ function malformed(message: string, details: Record<string, string> = {}): S3Err
   return new S3Error('AuthorizationQueryParametersError', message, { details })
 }
 
+/**
+ * A life that no URL can have. AWS documents the range and no answer; ceph's suite wants 403, as for one that has ended.
+ */
+function unusable(message: string): S3Error {
+  return new S3Error('AccessDenied', message)
+}
+
 function field(query: QueryPairs, name: string): string {
   const value = queryValue(query, name)
   if (value === undefined || value === '') {
@@ -90,9 +97,9 @@ function checkLife(
     throw malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
   if (!/^-?\d{1,12}$/.test(expires)) throw malformed('X-Amz-Expires should be a number')
   const seconds = Number(expires)
-  if (seconds < 0) throw malformed('X-Amz-Expires must be non-negative')
+  if (seconds < 0) throw unusable('X-Amz-Expires must be non-negative')
   if (seconds > limits.presignedSecondsMax) {
-    throw malformed(
+    throw unusable(
       `X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than ${limits.presignedSecondsMax} seconds`,
     )
   }
