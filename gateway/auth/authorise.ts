@@ -147,6 +147,11 @@ export class RequestAccess {
     if (this.check(action, subject, options) !== 'allow') throw accessDenied()
   }
 
+  /** The account's root, where neither a policy nor a list can say anything else: nearly every request. */
+  mayEverything(bucket: Bucket): boolean {
+    return this.#isRootOf(bucket) && bucket.configuration?.policy === undefined && !aclsCount(bucket)
+  }
+
   /** Whether the key's absence may be known: AWS answers 403 instead of 404 to those who may not list. */
   mayKnowAbsence({ bucket, key }: Subject): boolean {
     return this.check('s3:ListBucket', { bucket, key: '' }, { prefix: key }) === 'allow'
@@ -158,7 +163,6 @@ export class RequestAccess {
     const listed = aclsCount(bucket) ? right : undefined
     const ownerMatters = listed?.on === 'object'
     const policyText = bucket.configuration?.policy
-    // Nearly every request: the account's root, in a bucket of his without policy and lists.
     if (policyText === undefined && !ownerMatters && this.#isRootOf(bucket)) return 'allow'
     const policy = policyText === undefined ? undefined : this.#cache.get(policyText, 'resource')
     const { object } = options
