@@ -39,6 +39,7 @@ export const clusterErrors = {
   StaleBucket: { retryable: true },
   WriteRulesConflict: { retryable: false },
   WriteRulesBehind: { retryable: true },
+  QuotaExceeded: { retryable: false },
   NoSuchVersion: { retryable: false },
   IsDeleteMarker: { retryable: false },
   WormProtected: { retryable: false },

@@ -28,6 +28,7 @@ import type {
   PutResult,
   ReadOptions,
 } from './object-store.ts'
+import { Quotas, sumCounts } from './quotas.ts'
 import { SEGMENT_BYTES } from './segments.ts'
 
 export interface ObjectStoreEvents extends WriteEvents {
@@ -42,6 +43,7 @@ export class ClusterObjectStore implements ObjectStore {
   readonly #keys: DataKeys
   readonly #bodies: BodyStore
   readonly #reader: BlobReader
+  readonly #quotas: Quotas
   readonly #uploads: ClusterUploads
   readonly #versions: ClusterVersions
 
@@ -53,11 +55,13 @@ export class ClusterObjectStore implements ObjectStore {
     this.#keys = new DataKeys(kms)
     this.#bodies = new BodyStore(cluster, new BlobWriter(cluster, codecs, events))
     this.#reader = new BlobReader(cluster, codecs, events.onDegradedRead)
+    this.#quotas = new Quotas((bucket, context) => this.#countAll(bucket, context), cluster.clock)
     this.#uploads = new ClusterUploads({
       cluster,
       calls: this.#calls,
       keys: this.#keys,
       bodies: this.#bodies,
+      quotas: this.#quotas,
     })
     this.#versions = new ClusterVersions(cluster, this.#calls)
   }
@@ -82,12 +86,17 @@ export class ClusterObjectStore implements ObjectStore {
     return this.#directory.configure(bucket, changes, context.requestId)
   }
 
+  async countBucket(bucket: Bucket, context: CallContext) {
+    return sumCounts(await this.#countAll(bucket, context))
+  }
+
   deleteBucket(bucket: Bucket, context: CallContext) {
     return this.#directory.remove(bucket, context.requestId)
   }
 
   async putObject(put: Parameters<ObjectStore['putObject']>[0], context: CallContext): Promise<PutResult> {
     const { bucket, key, body } = put
+    await this.#quotas.admit(bucket, { bytes: body.bytes, entries: 1 }, context)
     const groupId = this.#calls.groupOf(put)
     const versionId = newId()
     const created = await this.#keys.create(bucket, versionId, put.protection)
@@ -195,6 +204,10 @@ export class ClusterObjectStore implements ObjectStore {
 
   listParts(list: Parameters<ObjectStore['listParts']>[0], context: CallContext) {
     return this.#uploads.listParts(list, context)
+  }
+
+  #countAll(bucket: Bucket, context: CallContext) {
+    return this.#calls.queryAll(bucket, context, { kind: 'count-bucket', bucketId: bucket.bucketId })
   }
 
   #look(

@@ -13,6 +13,7 @@ import { type BodyStore, newId } from './body-store.ts'
 import type { BucketCalls } from './bucket-calls.ts'
 import { type DataKeys, etagUnder } from './data-keys.ts'
 import type { CallContext, ObjectStore } from './object-store.ts'
+import type { Quotas } from './quotas.ts'
 import { SEGMENT_BYTES } from './segments.ts'
 
 export const uploadLimits = {
@@ -34,13 +35,21 @@ export class ClusterUploads {
   readonly #calls: BucketCalls
   readonly #keys: DataKeys
   readonly #bodies: BodyStore
+  readonly #quotas: Quotas
   readonly #known = new ExpiringCache<string, Upload>(uploadLimits.cachedMax, uploadLimits.cachedMs)
 
-  constructor(parts: { cluster: ClusterClient; calls: BucketCalls; keys: DataKeys; bodies: BodyStore }) {
+  constructor(parts: {
+    cluster: ClusterClient
+    calls: BucketCalls
+    keys: DataKeys
+    bodies: BodyStore
+    quotas: Quotas
+  }) {
     this.#cluster = parts.cluster
     this.#calls = parts.calls
     this.#keys = parts.keys
     this.#bodies = parts.bodies
+    this.#quotas = parts.quotas
   }
 
   async create(create: Parameters<ObjectStore['createUpload']>[0], context: CallContext): Promise<Upload> {
@@ -80,6 +89,7 @@ export class ClusterUploads {
 
   async putPart(put: Parameters<ObjectStore['putPart']>[0], context: CallContext) {
     const { bucket, key, uploadId, partNumber, body } = put
+    await this.#quotas.admit(bucket, { bytes: body.bytes, entries: 0 }, context)
     const groupId = this.#calls.groupOf(put)
     const upload = await this.#uploadFor(put, context)
     const dataKey = await this.#keys.open(bucket, upload, put.customerKey)
@@ -110,6 +120,8 @@ export class ClusterUploads {
 
   async complete(complete: Parameters<ObjectStore['completeUpload']>[0], context: CallContext) {
     const { key, uploadId, parts, etag, checksum, conditions } = complete
+    // The bytes were counted with the parts.
+    await this.#quotas.admit(complete.bucket, { bytes: 0, entries: 1 }, context)
     const reply = await this.#calls.propose(complete, context, {
       kind: 'complete-upload',
       bucketId: complete.bucket.bucketId,

@@ -7,6 +7,7 @@
 import type { ConfigurationChanges, VersioningState } from '../../node/core/bucket-configuration.ts'
 import type {
   Amendment,
+  BucketCounts,
   Checksum,
   DeleteMarker,
   ListedObject,
@@ -156,6 +157,8 @@ export interface ObjectStore {
    * NoSuchBucket, NoSpace.
    */
   configureBucket(bucket: Bucket, changes: ConfigurationChanges, context: CallContext): Promise<void>
+  /** What the groups hold of the bucket, summed. NoSuchBucket. */
+  countBucket(bucket: Bucket, context: CallContext): Promise<BucketCounts>
   /** BucketNotEmpty, NoSuchBucket. */
   deleteBucket(bucket: Bucket, context: CallContext): Promise<void>
 

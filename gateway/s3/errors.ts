@@ -209,6 +209,8 @@ export const s3Errors = {
     status: 412,
     message: 'At least one of the pre-conditions you specified did not hold',
   },
+  // AWS has no quotas of buckets; the code is Ceph's.
+  QuotaExceeded: { status: 403, message: 'The quota of the bucket is exceeded.' },
   ReplicationConfigurationNotFoundError: {
     status: 404,
     message: 'The replication configuration was not found',

@@ -50,6 +50,7 @@ const table: Record<ClusterErrorCode, S3ErrorCode> = {
   DecryptionFailed: 'InternalError',
   KmsKeyNotFound: 'KMS.NotFoundException',
   KmsUnavailable: 'ServiceUnavailable',
+  QuotaExceeded: 'QuotaExceeded',
   Internal: 'InternalError',
 }
 
