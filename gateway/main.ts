@@ -25,9 +25,10 @@ import { clusterEvents } from './notification/cluster-events.ts'
 import { EventDelivery } from './notification/event-delivery.ts'
 import { WebhookTargets } from './notification/webhook.ts'
 import { ClusterObjectStore, type ObjectStoreEvents } from './object/cluster-object-store.ts'
+import { openDoor } from './operator-door.ts'
 import { RegistryCredentials } from './registry-credentials.ts'
 import { createGateway } from './server.ts'
-import { registerUser } from './users.ts'
+import { registerUser, UserDirectory } from './users.ts'
 
 const objectMetrics = {
   bundescloud_reads_degraded_total: {
@@ -180,9 +181,12 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
   await app.listen({ host: config.s3.host, port: config.s3.port })
   const bound = app.server.address()
   const port = bound !== null && typeof bound === 'object' ? bound.port : config.s3.port
+  const users = new UserDirectory(cluster, kms, () => credentials.forget())
+  const closeDoor = await openDoor(config.dataDir, users)
   return {
     ready: { ...ready, s3: { host: config.s3.host, port } },
     close: async () => {
+      closeDoor()
       await app.close()
       await events.stop()
       await accessLog.close()
