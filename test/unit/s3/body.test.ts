@@ -5,7 +5,7 @@ import { Socket } from 'node:net'
 import { test } from 'node:test'
 import type { Payload } from '../../../gateway/auth/payload.ts'
 import { gatewayLimits } from '../../../gateway/limits.ts'
-import { announcedBytes, collectBody, UploadBody } from '../../../gateway/s3/body.ts'
+import { announcedBytes, collectBody, type OpenEnd, UploadBody } from '../../../gateway/s3/body.ts'
 import { WireBody } from '../../../gateway/s3/wire.ts'
 import { ManualClock } from './manual-clock.ts'
 import { codeOf, codeOfPromise } from './s3-error-of.ts'
@@ -53,9 +53,21 @@ const unsigned: Payload = { kind: 'unsigned' }
 function bodyOf(
   at: Upload,
   bytes: number,
-  { headers = {}, payload = unsigned }: { headers?: Record<string, string>; payload?: Payload } = {},
+  {
+    headers = {},
+    payload = unsigned,
+    openEnd,
+  }: { headers?: Record<string, string>; payload?: Payload; openEnd?: OpenEnd } = {},
 ): UploadBody {
-  return new UploadBody({ wire: at.wire, headers, payload, bytes, limits: gatewayLimits, checksum: true })
+  return new UploadBody({
+    wire: at.wire,
+    headers,
+    payload,
+    bytes,
+    limits: gatewayLimits,
+    checksum: true,
+    ...(openEnd === undefined ? {} : { openEnd }),
+  })
 }
 
 async function read(body: UploadBody): Promise<{ text: string; md5: string; checksum: string | undefined }> {
@@ -211,4 +223,44 @@ test('a body that was released fails whoever still reads it and leaves no timer'
   at.wire.release()
   assert.equal(await reading, 'IncompleteBody')
   assert.equal(at.clock.pending, 0)
+})
+
+test('a body with an open end yields what is sure, then its tail; the digests are those of both', async () => {
+  const whole = 'hello world'
+  const openEnd = { tailBytesMax: 20, bytesMin: 0, bytesMax: 100 }
+  for (const sure of [0, 1, 5, 11]) {
+    for (const pieces of [[whole], ['hello', ' wor', 'ld'], [...whole]]) {
+      const at = upload()
+      const headers = { 'content-md5': createHash('md5').update(whole).digest('base64') }
+      at.send(...pieces, undefined)
+      const body = bodyOf(at, sure, { headers, openEnd })
+      const chunks: Buffer[] = []
+      for await (const chunk of body.chunks) chunks.push(chunk)
+      assert.equal(Buffer.concat(chunks).toString(), whole.slice(0, sure))
+      assert.equal((await body.tail?.())?.toString(), whole.slice(sure))
+      assert.equal((await body.finish()).md5, createHash('md5').update(whole).digest('hex'))
+      assert.equal(body.receivedBytes, whole.length)
+    }
+  }
+})
+
+test('a body with an open end that is short, long or out of bounds is an error, and so is one whose tail was not read', async () => {
+  const verdict = (sure: number, openEnd: OpenEnd, withTail = true) => {
+    const at = upload()
+    at.send('hello', undefined)
+    const body = bodyOf(at, sure, { openEnd })
+    const run = async () => {
+      for await (const _ of body.chunks);
+      if (withTail) await body.tail?.()
+      await body.finish()
+    }
+    return codeOfPromise(run())
+  }
+  const bounds = { tailBytesMax: 5, bytesMin: 0, bytesMax: 5 }
+  assert.equal(await verdict(2, bounds), 'no error')
+  assert.equal(await verdict(2, bounds, false), 'IncompleteBody')
+  assert.equal(await verdict(6, bounds), 'MalformedPOSTRequest')
+  assert.equal(await verdict(1, { ...bounds, tailBytesMax: 3 }), 'IncompleteBody')
+  assert.equal(await verdict(2, { ...bounds, bytesMin: 6 }), 'EntityTooSmall')
+  assert.equal(await verdict(2, { ...bounds, bytesMax: 4 }), 'EntityTooLarge')
 })
