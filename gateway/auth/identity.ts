@@ -33,7 +33,7 @@ export interface Identity extends IdentityPolicies {
   readonly isRoot: boolean
   /** The role behind a session. */
   readonly roleArn?: string
-  /** Policies given when the session began: it may do no more than each of them allows. Absent: not narrowed. */
+  /** Policies given when the session began: it may do no more than they allow together. Absent: not narrowed. */
   readonly sessionPolicies?: readonly string[]
   /**
    * Context keys that come with the identity, by their names in lower case: `aws:principaltag/<name>`,
