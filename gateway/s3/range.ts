@@ -53,8 +53,9 @@ export function resolveCopyRange(header: string, bytes: number): ByteRange {
     )
   }
   if (last >= bytes) {
-    throw new S3Error('InvalidArgument', `Range specified is not valid for source object of size: ${bytes}`, {
-      details: { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: header },
+    // AWS documents no error for this; ceph's suite wants the code that a read of such a range gets.
+    throw new S3Error('InvalidRange', `Range specified is not valid for source object of size: ${bytes}`, {
+      details: { ActualObjectSize: bytes },
     })
   }
   return { firstByte: first, lastByte: last }
