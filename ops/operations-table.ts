@@ -1,5 +1,5 @@
 /**
- * README's table of S3 operations, made from the gateway's operation table, so that it cannot promise anything else.
+ * README's table of S3 operations, and the actions of IAM and STS, made from the gateway's own tables, so that it cannot promise anything else.
  *
  *   npm run operations:table              prints it
  *   npm run operations:table -- --write   puts it between the marks in README.md
@@ -7,8 +7,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { iamActions } from '../gateway/iam/actions/index.ts'
+import type { QueryAction } from '../gateway/iam/query-action.ts'
 import type { Operation } from '../gateway/operation.ts'
 import { operations } from '../gateway/operations/index.ts'
+import { stsActions } from '../gateway/sts/actions.ts'
 
 const readme = join(dirname(fileURLToPath(import.meta.url)), '../README.md')
 const begin = '<!-- begin: npm run operations:table -- --write -->'
@@ -42,6 +45,23 @@ export function operationsTable(rows: readonly Operation[] = operations): string
   ].join('\n')
 }
 
+/** What is spoken beside S3, on the same endpoint: names only, a paragraph for each service. */
+export function actionsText(
+  services: Readonly<Record<string, readonly QueryAction[]>> = { IAM: iamActions, STS: stsActions },
+): string {
+  return Object.entries(services)
+    .map(([service, actions]) => {
+      const names = actions.map((action) => action.name).sort()
+      return `${service}, ${names.length} actions: ${names.join(', ')}.`
+    })
+    .join('\n\n')
+}
+
+/** All that README has between the marks. */
+export function readmeText(): string {
+  return `${operationsTable()}\n\n${actionsText()}`
+}
+
 /** The text with `table` between the marks. Throws when it has not both of them. */
 export function withTable(text: string, table: string): string {
   const from = text.indexOf(begin)
@@ -52,6 +72,6 @@ export function withTable(text: string, table: string): string {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv.includes('--write'))
-    writeFileSync(readme, withTable(readFileSync(readme, 'utf8'), operationsTable()))
-  else process.stdout.write(`${operationsTable()}\n`)
+    writeFileSync(readme, withTable(readFileSync(readme, 'utf8'), readmeText()))
+  else process.stdout.write(`${readmeText()}\n`)
 }

@@ -22,6 +22,7 @@ interface Options {
   readonly dataDir?: string
   readonly federation?: string
   readonly port: number
+  readonly files: readonly string[]
   readonly filter?: string
   readonly python: string
   readonly out: string
@@ -39,7 +40,7 @@ const checkout = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 async function runConformance(suite: string, options: Options): Promise<void> {
-  const versions = inspectSuite(suite, options.python)
+  const versions = inspectSuite(suite, options.files, options.python)
   const folder = mkdtempSync(join(tmpdir(), 'bundescloud-conformance-'))
   const remove = (): void => {
     if (!options.keep) rmSync(folder, { recursive: true, force: true })
@@ -57,7 +58,7 @@ async function runConformance(suite: string, options: Options): Promise<void> {
         format: 1,
         date: new Date(started).toISOString(),
         durationMs: Date.now() - started,
-        suite: { name: 'ceph/s3-tests', revision },
+        suite: { name: 'ceph/s3-tests', revision, files: [...options.files] },
         versions: { bundescloud: revisionOf(checkout), node: process.version.slice(1), ...tools },
         ...(options.filter === undefined ? {} : { filter: options.filter }),
         tests,
@@ -83,11 +84,12 @@ async function runSuite(
   if (processes === 0) {
     throw new Error('the federation has no users for a suite: start it with `npm start -- --conformance`')
   }
-  say(`${suiteFiles.length} files of ${suite}, ${processes} processes, against ${file.endpoint}`)
+  say(`${options.files.join(', ')} of ${suite}, ${processes} processes, against ${file.endpoint}`)
   let done = 0
   const tests = await runPytest({
     suite: resolve(suite),
     python: options.python,
+    files: options.files,
     file,
     folder: join(folder, 'run'),
     processes,
@@ -139,6 +141,7 @@ try {
     .option('--data-dir <folder>', 'a federation that serves from there, or a place to start one')
     .option('--federation <file>', 'federation.json of one that serves')
     .option('--port <number>', 'for the federation that is started; 0: a free one', wholeNumber, 0)
+    .option('--files <names...>', 'parts of the suite', [...suiteFiles])
     .option('--filter <expression>', "only tests that fit, as pytest's -k")
     .option('--python <program>', 'with what the suite needs', 'python3')
     .option('--out <file>', 'result file', 'conformance.json')

@@ -20,7 +20,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FederationFile } from '../dev/federation-file.ts'
 import { parseLines, type TestResult } from './results.ts'
-import { suiteFiles, suiteSettings } from './suite.ts'
+import { pathInSuite, suiteSettings } from './suite.ts'
 
 export const runLimits = {
   /** One phase of a test: the longest ones wait for twenty days of lifecycle. */
@@ -37,6 +37,8 @@ const pluginFolder = dirname(fileURLToPath(import.meta.url))
 export interface PytestRun {
   readonly suite: string
   readonly python: string
+  /** Parts of the suite, e.g. `test_s3.py`. */
+  readonly files: readonly string[]
   readonly file: FederationFile
   /** A private folder: settings with secrets, claims, results and logs go there. */
   readonly folder: string
@@ -108,7 +110,7 @@ class Worker {
 
   /** Resolves with the exit code or the signal. */
   async runOnce(): Promise<number | string> {
-    const { suite, python, file, folder, filter } = this.#run
+    const { suite, python, files, file, folder, filter } = this.#run
     const settingsFile = join(folder, `suite-${this.#number}.conf`)
     writeFileSync(settingsFile, suiteSettings(file, this.#number), { mode: 0o600 })
     const log = openSync(this.#logFile, 'a', 0o600)
@@ -117,7 +119,7 @@ class Worker {
       [
         ...['-m', 'pytest', '-p', 'observer', '-p', 'no:cacheprovider', '-q', '--tb=short', '--no-header'],
         ...(filter === undefined ? [] : ['-k', filter]),
-        ...suiteFiles,
+        ...files.map(pathInSuite),
       ],
       {
         cwd: suite,

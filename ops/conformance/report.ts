@@ -25,7 +25,7 @@ export function renderReport(result: ConformanceResult): string {
     '',
     ...fields({
       Date: result.date,
-      Suite: `${suite.name} ${suite.revision}, test_s3.py and test_headers.py`,
+      Suite: `${suite.name} ${suite.revision}, ${(suite.files ?? []).join(', ')}`,
       Bundescloud: versions.bundescloud,
       With: `Node ${versions.node}, Python ${versions.python}, pytest ${versions.pytest}, boto3 ${versions.boto3}`,
       Took: `${Math.round(result.durationMs / 1_000)} s`,

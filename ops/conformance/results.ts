@@ -24,7 +24,11 @@ const resultSchema = z.object({
   /** ISO 8601, when the run began. */
   date: z.string(),
   durationMs: z.number(),
-  suite: z.object({ name: z.literal('ceph/s3-tests'), revision: z.string() }),
+  suite: z.object({
+    name: z.literal('ceph/s3-tests'),
+    revision: z.string(),
+    files: z.array(z.string()).optional(),
+  }),
   versions: z.object({
     bundescloud: z.string(),
     node: z.string(),
@@ -73,6 +77,8 @@ const areas: readonly {
   readonly name?: RegExp
 }[] = [
   { area: 'signature version 2', name: /aws2/ },
+  { area: 'IAM', name: /^test_iam\.py/ },
+  { area: 'STS', name: /^test_sts\.py/ },
   { area: 'headers', name: /^test_headers\.py/ },
   { area: 'bucket logging', markers: ['bucket_logging', 'bucket_logging_cleanup'] },
   { area: 'cloud tiers (Ceph)', markers: ['cloud_transition', 'cloud_restore'] },

@@ -9,8 +9,15 @@ import { join } from 'node:path'
 import { type ConformanceRole, conformanceDaySeconds, conformanceUserName } from '../dev/conformance.ts'
 import type { FederationFile } from '../dev/federation-file.ts'
 
-/** The parts of the suite that speak S3 alone; its others need Ceph's own interfaces. */
-export const suiteFiles = ['s3tests/functional/test_s3.py', 's3tests/functional/test_headers.py'] as const
+const suiteFolder = 's3tests/functional'
+
+/** The parts of the suite that speak S3 alone. */
+export const suiteFiles = ['test_s3.py', 'test_headers.py'] as const
+
+/** Where pytest finds a part, relative to the checkout. */
+export function pathInSuite(file: string): string {
+  return `${suiteFolder}/${file}`
+}
 
 /** What these files import. */
 const pythonModules = [
@@ -35,10 +42,10 @@ export interface SuiteVersions {
 }
 
 /** Checks suite and Python; throws an Error that says what to do when something is missing. */
-export function inspectSuite(folder: string, python: string): SuiteVersions {
-  for (const file of suiteFiles) {
-    if (!existsSync(join(folder, file))) {
-      throw new Error(`${folder} is not a checkout of ceph/s3-tests: it has no ${file}`)
+export function inspectSuite(folder: string, files: readonly string[], python: string): SuiteVersions {
+  for (const file of files) {
+    if (!existsSync(join(folder, pathInSuite(file)))) {
+      throw new Error(`${folder} is not a checkout of ceph/s3-tests: it has no ${pathInSuite(file)}`)
     }
   }
   const lacking = missingModules(python)

@@ -67,7 +67,7 @@ test('settings of the suite name one set of users each, and a federation without
 })
 
 test('a folder that is not the suite is named', () => {
-  assert.throws(() => inspectSuite(folder, 'python3'), /not a checkout of ceph\/s3-tests/)
+  assert.throws(() => inspectSuite(folder, ['test_s3.py'], 'python3'), /not a checkout of ceph\/s3-tests/)
 })
 
 const passed = {
@@ -97,7 +97,7 @@ function resultOf(tests: readonly unknown[]): ConformanceResult {
       format: 1,
       date: '2026-01-01T00:00:00.000Z',
       durationMs: 1,
-      suite: { name: 'ceph/s3-tests', revision: 'abc' },
+      suite: { name: 'ceph/s3-tests', revision: 'abc', files: ['test_s3.py'] },
       versions: { bundescloud: 'def', node: '20', python: '3', pytest: '9', boto3: '1' },
       tests,
     }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Operation } from '../../../gateway/operation.ts'
 import { operations } from '../../../gateway/operations/index.ts'
-import { operationsTable, withTable } from '../../../ops/operations-table.ts'
+import { actionsText, operationsTable, withTable } from '../../../ops/operations-table.ts'
 
 test('every operation has one row, which tells planned ones and ones without effect from the others', () => {
   const lines = operationsTable().split('\n')
@@ -32,4 +32,11 @@ test('every operation has one row, which tells planned ones and ones without eff
 
 test('a README without the marks is refused', () => {
   assert.throws(() => withTable('# Bundescloud\n', 'x'), /lacks the marks/)
+})
+
+test('actions of IAM and STS are named in order', () => {
+  assert.match(
+    actionsText(),
+    /^IAM, \d+ actions: AddClientIDToOpenIDConnectProvider, .*\n\nSTS, \d+ actions: AssumeRole, /,
+  )
 })
