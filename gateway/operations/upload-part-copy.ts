@@ -2,7 +2,12 @@
 import { defineOperation } from '../operation.ts'
 import { createCopyBody, decodeCopySource, findCopySource, sourceHeaders } from '../s3/copy-source.ts'
 import { isoDate } from '../s3/dates.ts'
-import { checkUploadKey, decodeCustomerKey, encryptionHeaders } from '../s3/encryption.ts'
+import {
+  checkCustomerKeysAllowed,
+  checkUploadKey,
+  decodeCustomerKey,
+  encryptionHeaders,
+} from '../s3/encryption.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
 import { partAlgorithm, partChecksumElement } from '../s3/multipart.ts'
 import { parsePartNumber, parseUploadId } from '../s3/names.ts'
@@ -35,6 +40,7 @@ export const uploadPartCopy = defineOperation({
       { bucket, key, uploadId, afterPartNumber: partNumber, limit: 1 },
       call,
     )
+    checkCustomerKeysAllowed(customerKey, bucket)
     checkUploadKey(upload, customerKey)
     const object = await findCopySource(source, context)
     const body = createCopyBody({

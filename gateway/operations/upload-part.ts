@@ -1,7 +1,12 @@
 /** UploadPart: one part's bytes, under the upload's checksum algorithm. */
 import { defineOperation } from '../operation.ts'
 import { checksums } from '../s3/checksum.ts'
-import { checkUploadKey, decodeCustomerKey, encryptionHeaders } from '../s3/encryption.ts'
+import {
+  checkCustomerKeysAllowed,
+  checkUploadKey,
+  decodeCustomerKey,
+  encryptionHeaders,
+} from '../s3/encryption.ts'
 import { refuseUnimplemented } from '../s3/headers.ts'
 import { partAlgorithm } from '../s3/multipart.ts'
 import { parsePartNumber, parseUploadId } from '../s3/names.ts'
@@ -30,6 +35,7 @@ export const uploadPart = defineOperation({
       { bucket, key, uploadId, afterPartNumber: partNumber, limit: 1 },
       call,
     )
+    checkCustomerKeysAllowed(customerKey, bucket)
     checkUploadKey(upload, customerKey)
     body.store(partAlgorithm(upload, body.clientAlgorithm))
     const stored = await store.putPart({ bucket, key, uploadId, partNumber, body, customerKey }, call)

@@ -21,7 +21,7 @@ import {
 /** AWS: an ARN of a key or an alias. */
 const keyIdCharsMax = 2048
 
-/** Throws MalformedXML, InvalidArgument; NotImplemented for what could not be held: two layers, blocked types. Whether the key exists is not asked, as AWS does not. */
+/** Throws MalformedXML, InvalidArgument; NotImplemented for what could not be held: two layers. Whether the key exists is not asked, as AWS does not. */
 export function decodeBucketEncryption(root: XmlNode): DefaultEncryption {
   checkChildren(root, ['Rule'])
   const rule = child(root, 'Rule')
@@ -29,11 +29,18 @@ export function decodeBucketEncryption(root: XmlNode): DefaultEncryption {
   checkChildren(rule, ['ApplyServerSideEncryptionByDefault', 'BucketKeyEnabled', 'BlockedEncryptionTypes'])
   const apply = child(rule, 'ApplyServerSideEncryptionByDefault')
   const bucketKey = childText(rule, 'BucketKeyEnabled')
-  if (rule.children.has('BlockedEncryptionTypes')) throw notImplemented('Blocking encryption types')
+  const blocked = child(rule, 'BlockedEncryptionTypes')
   return {
     ...(apply === undefined ? { algorithm: 'AES256' } : decodeDefault(apply)),
     ...(bucketKey === undefined ? {} : { bucketKey: booleanText(bucketKey) }),
+    ...(blocked !== undefined && blocksCustomerKeys(blocked) ? { blockCustomerKeys: true } : {}),
   }
+}
+
+/** AWS knows `NONE` and `SSE-C`; one of them. */
+function blocksCustomerKeys(node: XmlNode): boolean {
+  checkChildren(node, ['EncryptionType'])
+  return word(requiredText(node, 'EncryptionType'), ['NONE', 'SSE-C']) === 'SSE-C'
 }
 
 function notImplemented(what: string): S3Error {
@@ -69,6 +76,9 @@ export function encodeBucketEncryption(rule: DefaultEncryption): string {
         element('KMSMasterKeyID', rule.kmsKeyId),
       ),
       element('BucketKeyEnabled', rule.bucketKey ?? false),
+      rule.blockCustomerKeys === true
+        ? wrap('BlockedEncryptionTypes', element('EncryptionType', 'SSE-C'))
+        : '',
     ),
   )
 }

@@ -184,9 +184,22 @@ function incompatible(headers: Headers): S3Error {
   )
 }
 
-/** What a new object gets: what was asked for, else what the bucket says, else its bucket's key alone (undefined). */
+/** Throws AccessDenied where the bucket's encryption document blocks SSE-C; reading goes on. */
+export function checkCustomerKeysAllowed(key: CustomerKey | undefined, bucket: Bucket): void {
+  if (key !== undefined && bucket.configuration?.encryption?.blockCustomerKeys === true) {
+    throw new S3Error('AccessDenied')
+  }
+}
+
+/**
+ * What a new object gets: what was asked for, else what the bucket says, else its bucket's key alone (undefined).
+ * Throws AccessDenied.
+ */
 export function protectionFor(request: EncryptionRequest, bucket: Bucket): Protection | undefined {
-  if (request.kind === 'customer') return request
+  if (request.kind === 'customer') {
+    checkCustomerKeysAllowed(request.key, bucket)
+    return request
+  }
   if (request.kind === 'bucket') return undefined
   const rule = bucket.configuration?.encryption
   const shared = (request.bucketKey ?? rule?.bucketKey ?? false) ? ({ bucketKey: true } as const) : {}

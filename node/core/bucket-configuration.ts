@@ -121,6 +121,8 @@ export interface DefaultEncryption {
   readonly algorithm: 'AES256' | 'aws:kms'
   readonly kmsKeyId?: string
   readonly bucketKey?: boolean
+  /** New objects under customers' keys (SSE-C) are refused. */
+  readonly blockCustomerKeys?: true
 }
 
 export interface Logging {

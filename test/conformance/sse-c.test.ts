@@ -284,6 +284,39 @@ test('a presigned URL has the key in headers, never in the address', async () =>
   assertError(await at.s3.exchange({ path: inAddress }, at.s3.hostHeader), 400, 'InvalidArgument')
 })
 
+test('a bucket can block customer keys: what is there stays readable, nothing new comes', async () => {
+  const bucket = await at.bucket()
+  const path = `/${bucket}/k`
+  const block = async (type: string) => {
+    const body = `<ServerSideEncryptionConfiguration><Rule><BlockedEncryptionTypes><EncryptionType>${type}</EncryptionType></BlockedEncryptionTypes></Rule></ServerSideEncryptionConfiguration>`
+    const answer = await at.s3.send({ method: 'PUT', path: `/${bucket}?encryption=`, body })
+    assert.equal(answer.status, 200, answer.text)
+  }
+  await putObject(at.s3, path, 'before', sseC(1))
+  const uploadId = await createUpload(at.s3, path, sseC(1))
+  await block('SSE-C')
+  const shown = await at.s3.send({ path: `/${bucket}?encryption=` })
+  assert.equal(tag(shown.text, 'EncryptionType'), 'SSE-C', shown.text)
+  const copy = { 'x-amz-copy-source': path, ...sourceSseC(1) }
+  const part = `${path}?partNumber=1&uploadId=${uploadId}`
+  for (const request of [
+    { method: 'PUT', path, body: 'x', headers: sseC(1) },
+    { method: 'PUT', path, headers: { ...copy, ...sseC(1) } },
+    { method: 'POST', path: `${path}?uploads=`, headers: sseC(1) },
+    { method: 'PUT', path: part, body: 'x', headers: sseC(1) },
+    { method: 'PUT', path: part, headers: { ...copy, ...sseC(1) } },
+  ]) {
+    assertError(await at.s3.send(request), 403, 'AccessDenied')
+  }
+  assert.equal((await at.s3.send({ path, headers: sseC(1) })).text, 'before')
+  assert.equal((await at.s3.send({ method: 'PUT', path: `${path}2`, headers: copy })).status, 200)
+  await block('NONE')
+  await putObject(at.s3, path, 'after', sseC(2))
+  const unknown = `<ServerSideEncryptionConfiguration><Rule><BlockedEncryptionTypes><EncryptionType>SSE-S3</EncryptionType></BlockedEncryptionTypes></Rule></ServerSideEncryptionConfiguration>`
+  const refused = await at.s3.send({ method: 'PUT', path: `/${bucket}?encryption=`, body: unknown })
+  assertError(refused, 400, 'MalformedXML')
+})
+
 test('over a connection that others can read, customer keys are refused and everything else works', async (t) => {
   const gateway = await startLocalGateway({ confidential: false })
   t.after(() => gateway.close())
