@@ -1,5 +1,6 @@
 /**
  * A request body as the store consumes it: decoded, of known length, every digest verified before anything commits.
+ * The file of a form has an open end: so many bytes are sure, the few that may follow are its `tail`.
  *
  * Invariant: `chunks` yields exactly `bytes` bytes or throws; `finish` returns only when every digest that the client
  * sent (payload hash, Content-MD5, checksum in header or trailer) matches what was yielded.
