@@ -1,6 +1,6 @@
 /**
- * The one funnel of every request: route, authenticate, authorise, decode, call, encode, count; and the one place
- * where errors become answers.
+ * The one funnel of every request: route, authenticate, authorise, decode, call, encode, count. How answers and errors go
+ * out is answers.ts'.
  *
  * Invariant: nothing reaches an operation that was not authenticated and authorised here; every request that enters is
  * counted once, whatever becomes of it.
@@ -12,6 +12,7 @@ import type { Clock } from '../node/world.ts'
 import type { AccessLog } from './access-log/access-log.ts'
 import { accessRecordOf } from './access-log/observe.ts'
 import type { AccountSource } from './accounts.ts'
+import { Answers, type GatewayLogger } from './answers.ts'
 import { admitService } from './auth/admission.ts'
 import { type Authenticated, Authenticator, type Unauthenticated } from './auth/authenticate.ts'
 import { RequestAccess } from './auth/authorise.ts'
@@ -21,7 +22,7 @@ import { anonymous, type Identity } from './auth/identity.ts'
 import { PolicyCache } from './auth/policy/policy-cache.ts'
 import { type RequestFacts, RequestKeys } from './auth/request-keys.ts'
 import type { BucketDefaults } from './bucket-defaults.ts'
-import { ClientGone, Exchange } from './exchange.ts'
+import { Exchange } from './exchange.ts'
 import type { QueryParts } from './iam/query-action.ts'
 import { type QueryAnswer, QueryApi, type QueryRequest } from './iam/query-api.ts'
 import type { GatewayLimits } from './limits.ts'
@@ -46,15 +47,8 @@ import { S3Error } from './s3/errors.ts'
 import type { Headers } from './s3/headers.ts'
 import { checkBucketName, checkKey, isBucketName } from './s3/names.ts'
 import { fileBounds, readPostForm } from './s3/post-form.ts'
-import { toS3Error } from './s3/translate.ts'
-import type { WireBody } from './s3/wire.ts'
-import { element, xmlHead } from './s3/xml.ts'
-import { answerVisit } from './website.ts'
-
-/** What the gateway writes of its own faults; never names of objects, never secrets. */
-export interface GatewayLogger {
-  error(fields: Readonly<Record<string, unknown>>, message: string): void
-}
+import { readWhole } from './s3/wire.ts'
+import { answerVisit, pageHeaders } from './website.ts'
 
 export interface PipelineOptions {
   readonly store: ObjectStore
@@ -128,6 +122,7 @@ interface Progress {
 
 export class Pipeline {
   readonly #options: PipelineOptions
+  readonly #answers: Answers
   readonly #authenticator: Authenticator
   readonly #query: QueryApi | undefined
   /** Of both kinds. */
@@ -138,6 +133,7 @@ export class Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options
+    this.#answers = new Answers(options)
     this.#authenticator = new Authenticator(options)
     const { query } = options
     this.#query = query === undefined ? undefined : new QueryApi(query, this.#authenticator)
@@ -168,7 +164,7 @@ export class Pipeline {
       await this.#answer(incoming, exchange, progress)
       outcome = progress.told?.code ?? 'OK'
     } catch (error) {
-      outcome = this.#fail(error, exchange, progress)
+      outcome = this.#answers.fail(error, exchange, progress)
     } finally {
       this.#inFlight--
       const durationMs = clock.monotonicMs() - startMs
@@ -259,7 +255,7 @@ export class Pipeline {
     })
     const request = await this.#request(operation, entered, exchange)
     try {
-      await this.#run(operation, exchange, () => run(request))
+      await this.#answers.run(operation, exchange, () => run(request))
     } finally {
       request.close()
     }
@@ -291,8 +287,8 @@ export class Pipeline {
       read: (key, { whole }) => this.#readPage({ asked, raw, key, whole }, progress),
     })
     progress.told = error
-    if (error?.code === 'InternalError') this.#log(error, exchange, progress)
-    await this.#send(exchange, response)
+    if (error?.code === 'InternalError') this.#answers.log(error, exchange, progress)
+    await this.#answers.send(exchange, response)
   }
 
   /** GetObject or HeadObject of one object by everybody. */
@@ -356,7 +352,7 @@ export class Pipeline {
     const { store, accounts, bucketDefaults, region, limits, clock } = this.#options
     const context = { store, call, accounts, bucketDefaults, region, limits, nowMs: clock.wallMs() }
     const request = new S3Request(this.#fields(address, headers))
-    await this.#run(operation, exchange, () => operation.run(request, context))
+    await this.#answers.run(operation, exchange, () => operation.run(request, context))
   }
 
   /**
@@ -489,143 +485,6 @@ export class Pipeline {
     )
     return new S3Request({ ...fields, body, document })
   }
-
-  async #run(
-    operation: BucketOperation | ServiceOperation | OpenOperation,
-    exchange: Exchange,
-    run: () => Promise<S3Response>,
-  ): Promise<void> {
-    const response = slow(operation) ? await this.#keepingAlive(exchange, run) : await run()
-    if (response !== undefined) await this.#send(exchange, response)
-  }
-
-  async #send(exchange: Exchange, response: S3Response): Promise<void> {
-    const headers = response.headers ?? {}
-    if (response.body === undefined) exchange.sendWhole(response.status, headers, '')
-    else if (typeof response.body === 'string') {
-      exchange.sendWhole(response.status, { 'content-type': 'application/xml', ...headers }, response.body)
-    } else {
-      await exchange.sendStream(response.status, headers, response.body)
-    }
-  }
-
-  /** Undefined when the answer had to begin before the result was known, and is complete now. */
-  async #keepingAlive(exchange: Exchange, run: () => Promise<S3Response>): Promise<S3Response | undefined> {
-    const { clock, limits } = this.#options
-    let begun = false
-    const tick = (): void => {
-      if (begun) exchange.keepSlowAlive()
-      else exchange.beginSlow({ 'content-type': 'application/xml' }, xmlHead)
-      begun = true
-      cancel = clock.after(limits.slowAnswerMs, tick)
-    }
-    let cancel = clock.after(limits.slowAnswerMs, tick)
-    try {
-      const response = await run()
-      if (!begun) return response
-      const body = typeof response.body === 'string' ? response.body : ''
-      exchange.endSlow(body.startsWith(xmlHead) ? body.slice(xmlHead.length) : body)
-      return undefined
-    } finally {
-      cancel()
-    }
-  }
-
-  #fail(thrown: unknown, exchange: Exchange, progress: Progress): Outcome {
-    if (thrown instanceof ClientGone) {
-      exchange.destroy()
-      return 'RequestTimeout'
-    }
-    const error = toS3Error(thrown)
-    if (error.code === 'InternalError') this.#log(error, exchange, progress)
-    try {
-      this.#sendError(error, exchange, progress)
-    } catch {
-      // The connection broke under the answer: there is nobody left to tell.
-      exchange.destroy()
-    }
-    return error.code
-  }
-
-  #sendError(error: S3Error, exchange: Exchange, progress: Progress): void {
-    const { method } = exchange.raw
-    if (exchange.headersSent) {
-      // A slow answer carries its error in the body; a streamed object must not end as a success.
-      if (slow(progress.operation)) exchange.endSlow(errorMarkup(error, exchange, progress.address))
-      else exchange.destroy()
-      return
-    }
-    if (error.code === 'NotModified' || method === 'HEAD') {
-      exchange.sendWhole(error.status, { ...error.headers }, '')
-      return
-    }
-    const body = xmlHead + errorMarkup(error, exchange, progress.address)
-    const headers: Record<string, string> = { 'content-type': 'application/xml', ...error.headers }
-    // Nobody waits longer for the rest of a body that stands still.
-    if (error.code === 'RequestTimeout') headers.connection = 'close'
-    exchange.sendWhole(error.status, headers, body)
-  }
-
-  #log(error: S3Error, exchange: Exchange, progress: Progress): void {
-    this.#options.logger?.error(
-      { requestId: exchange.requestId, operation: progress.operation?.name, cause: error.cause },
-      'a request failed inside',
-    )
-  }
-}
-
-const conditional = new Set([
-  'range',
-  'if-match',
-  'if-none-match',
-  'if-modified-since',
-  'if-unmodified-since',
-  'if-range',
-])
-
-/** Of a visitor's headers, those that a read on his behalf looks at; `whole`: no conditions and ranges. */
-function pageHeaders(headers: Headers, whole: boolean): Headers {
-  const kept = Object.entries(headers).filter(
-    ([name]) => !name.startsWith('x-amz-') && !(whole && conditional.has(name)),
-  )
-  return Object.fromEntries(kept)
-}
-
-function slow(operation: Operation | undefined): boolean {
-  return (operation?.kind === 'bucket' || operation?.kind === 'service') && operation.slowAnswer === true
-}
-
-/** A body that is read before anything is known of who sent it: bounded. Throws MaxMessageLengthExceeded. */
-async function readWhole(wire: WireBody, bytesMax: number): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for (let chunk = await wire.read(); chunk !== undefined; chunk = await wire.read()) {
-    bytes += chunk.length
-    if (bytes > bytesMax) throw new S3Error('MaxMessageLengthExceeded')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
-function errorMarkup(error: S3Error, exchange: Exchange, address: Address | undefined): string {
-  const details = Object.entries(error.details).map(([name, value]) => element(name, value))
-  if (address !== undefined && error.details.BucketName === undefined) {
-    if (error.code === 'NoSuchBucket' || error.code.startsWith('Bucket')) {
-      details.push(element('BucketName', address.bucket))
-    }
-    if (error.code === 'NoSuchKey' && error.details.Key === undefined)
-      details.push(element('Key', address.key))
-  }
-  return [
-    '<Error>',
-    element('Code', error.code),
-    element('Message', error.message),
-    ...details,
-    element('Resource', address?.rawPath),
-    element('RequestId', exchange.requestId),
-    element('HostId', exchange.hostId),
-    '</Error>',
-  ].join('')
 }
 
 /** What notification targets are told of it. */

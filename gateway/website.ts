@@ -8,6 +8,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Website } from '../node/core/bucket-configuration.ts'
 import type { S3Response } from './operation.ts'
 import { S3Error } from './s3/errors.ts'
+import type { Headers } from './s3/headers.ts'
 import { redirectHeader } from './s3/headers.ts'
 import { toS3Error } from './s3/translate.ts'
 import {
@@ -149,4 +150,21 @@ function lineOf(error: S3Error, key?: string): readonly string[] {
 
 function item(name: string, text: string): string {
   return `<li>${name}: ${escapeXml(text)}</li>\n`
+}
+
+const conditional = new Set([
+  'range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'if-range',
+])
+
+/** Of a visitor's headers, those that a read on his behalf looks at; `whole`: no conditions and ranges. */
+export function pageHeaders(headers: Headers, whole: boolean): Headers {
+  const kept = Object.entries(headers).filter(
+    ([name]) => !name.startsWith('x-amz-') && !(whole && conditional.has(name)),
+  )
+  return Object.fromEntries(kept)
 }

@@ -147,3 +147,15 @@ export class WireBody {
 function ignoreError(): void {
   // 'close' follows every error and is what we act on.
 }
+
+/** A body that is read before anything is known of who sent it: bounded. Throws MaxMessageLengthExceeded. */
+export async function readWhole(wire: WireBody, bytesMax: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for (let chunk = await wire.read(); chunk !== undefined; chunk = await wire.read()) {
+    bytes += chunk.length
+    if (bytes > bytesMax) throw new S3Error('MaxMessageLengthExceeded')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
