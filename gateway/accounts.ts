@@ -19,6 +19,19 @@ export interface AccountSource {
   byEmail(email: string): Promise<Account | undefined>
 }
 
+/** Those of the accounts that are known. */
+export async function accountsNamed(
+  ids: Iterable<string>,
+  accounts: AccountSource,
+): Promise<ReadonlyMap<string, Account>> {
+  const found = new Map<string, Account>()
+  for (const id of new Set(ids)) {
+    const account = await accounts.byId(id)
+    if (account !== undefined) found.set(id, account)
+  }
+  return found
+}
+
 export const accountLimits = {
   /** Users are listed at most so often. */
   cachedMs: 5_000,

@@ -1,5 +1,6 @@
 /** ListMultipartUploads: uploads in progress, by key and upload id. */
 import type { ListedUpload, Page } from '../../node/core/catalog-types.ts'
+import { type Account, accountsNamed } from '../accounts.ts'
 import type { Identity } from '../auth/identity.ts'
 import { gatewayLimits } from '../limits.ts'
 import { defineOperation } from '../operation.ts'
@@ -34,13 +35,15 @@ export const listMultipartUploads = defineOperation({
       encode,
     }
   },
-  call: async (input, { store, bucket, call }) => {
+  call: async (input, { store, bucket, call, accounts }) => {
     const { prefix, delimiter, keyMarker, uploadIdMarker, pageSize } = input
-    if (pageSize === 0) return emptyPage
-    return store.listUploads(
-      { bucket, prefix, delimiter, afterKey: keyMarker, afterUploadId: uploadIdMarker, limit: pageSize },
-      call,
+    const query = { bucket, prefix, delimiter, afterKey: keyMarker, afterUploadId: uploadIdMarker }
+    const page = pageSize === 0 ? emptyPage : await store.listUploads({ ...query, limit: pageSize }, call)
+    const owners = await accountsNamed(
+      page.items.map((item) => item.ownerId),
+      accounts,
     )
+    return { ...page, owners }
   },
   encode: (page, input, { bucket, identity }) => {
     const { encode } = input
@@ -59,7 +62,9 @@ export const listMultipartUploads = defineOperation({
         element('EncodingType', input.encodingType),
         element('MaxUploads', input.pageSize),
         element('IsTruncated', page.truncated),
-        ...page.items.map((item) => encodeUpload(item, encode, identity)),
+        ...page.items.map((item) =>
+          encodeUpload(item, encode, { caller: identity, account: page.owners.get(item.ownerId) }),
+        ),
         encodePrefixes(page.commonPrefixes, encode),
       ),
     }
@@ -76,13 +81,17 @@ function nextMarkers(page: Page<ListedUpload>): { key: string; uploadId: string 
   return { key: item.key, uploadId: item.uploadId }
 }
 
-function encodeUpload(item: ListedUpload, encode: NameEncoder, caller: Identity): string {
+function encodeUpload(
+  item: ListedUpload,
+  encode: NameEncoder,
+  { caller, account }: { caller: Identity; account: Account | undefined },
+): string {
   return wrap(
     'Upload',
     element('Key', encode(item.key)),
     element('UploadId', item.uploadId),
-    owner('Initiator', item.ownerId, caller),
-    owner('Owner', item.ownerId, caller),
+    owner('Initiator', item.ownerId, caller, account),
+    owner('Owner', item.ownerId, caller, account),
     element('StorageClass', 'STANDARD'),
     element('Initiated', isoDate(item.startedMs)),
     checksumElements(item.checksum),

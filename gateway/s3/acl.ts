@@ -6,7 +6,7 @@
  * Source: S3 User Guide, "Access control list (ACL) overview".
  */
 import type { Acl, AclPermission, Grantee } from '../../node/core/bucket-configuration.ts'
-import type { Account, AccountSource } from '../accounts.ts'
+import { type Account, type AccountSource, accountsNamed } from '../accounts.ts'
 import { invalidArgument, S3Error } from './errors.ts'
 import type { Headers } from './headers.ts'
 import { child, childrenOf, childText, document, element, wrap, type XmlNode } from './xml.ts'
@@ -244,13 +244,8 @@ export async function encodeAcl(
   const grants = acl?.grants ?? [
     { grantee: { kind: 'user' as const, id: ownerId }, permission: 'FULL_CONTROL' as const },
   ]
-  const ids = new Set([ownerId])
-  for (const { grantee } of grants) if (grantee.kind === 'user') ids.add(grantee.id)
-  const names = new Map<string, Account>()
-  for (const id of ids) {
-    const account = await accounts.byId(id)
-    if (account !== undefined) names.set(id, account)
-  }
+  const grantees = grants.flatMap(({ grantee }) => (grantee.kind === 'user' ? [grantee.id] : []))
+  const names = await accountsNamed([ownerId, ...grantees], accounts)
   const ordered = [
     ...grants.filter(({ grantee }) => grantee.kind !== 'user'),
     ...grants.filter(({ grantee }) => grantee.kind === 'user'),

@@ -115,3 +115,10 @@ test('CreateBucket takes tags along, or is refused with them', async () => {
   assert.equal((await put(`<Tags>${one}</Tags>`)).status, 200)
   assert.equal(tag((await at.s3.send({ path: `/${name}?tagging` })).text, 'Key'), 'a')
 })
+
+test('CreateBucket is not for those who do not sign', async () => {
+  const name = `${await at.bucket()}-nobody`
+  const answer = await at.s3.send({ method: 'PUT', path: `/${name}`, anonymous: true })
+  assertError(answer, 403, 'AccessDenied')
+  assert.equal((await at.s3.send({ method: 'HEAD', path: `/${name}` })).status, 404)
+})

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { openBucket } from './access-control.ts'
 import { assertError, createUpload } from './ask.ts'
 import { type Conformance, startConformance } from './harness.ts'
 import { tag, tags } from './s3-client.ts'
@@ -35,4 +36,17 @@ test('ListMultipartUploads filters, rolls up and encodes', async () => {
   assert.deepEqual(tags(filtered.text, 'Key'), ['b/2'])
   assertError(await at.s3.send({ path: `/${bucket}?max-uploads=x&uploads` }), 400, 'InvalidArgument')
   assertError(await at.other.send({ path: `/${bucket}?uploads` }), 403, 'AccessDenied')
+})
+
+test('ListMultipartUploads names the owners of uploads, whoever asks', async () => {
+  const bucket = await openBucket(at)
+  const open = { method: 'PUT', path: `/${bucket}?acl=`, headers: { 'x-amz-acl': 'public-read-write' } }
+  assert.equal((await at.s3.send(open)).status, 200)
+  await createUpload(at.s3, `/${bucket}/a`)
+  await createUpload(at.other, `/${bucket}/b`)
+  const mine = (await at.s3.send({ path: `/${bucket}?uploads=` })).text
+  const theirs = (await at.other.send({ path: `/${bucket}?uploads=` })).text
+  assert.deepEqual(tags(mine, 'DisplayName'), tags(theirs, 'DisplayName'))
+  assert.equal(new Set(tags(mine, 'DisplayName')).size, 2)
+  for (const id of tags(mine, 'ID')) assert.ok(!tags(mine, 'DisplayName').includes(id))
 })
