@@ -4,6 +4,7 @@
  * `decode` is pure: request to typed input, or an S3Error. `call` talks to the store. `encode` makes the answer.
  * Operations never import each other and never see sockets, signatures or metrics: that is the pipeline's.
  */
+import type { Version } from '../node/core/catalog-types.ts'
 import type { Bucket } from '../node/core/registry-types.ts'
 import type { AccountSource } from './accounts.ts'
 import type { Identity } from './auth/identity.ts'
@@ -184,6 +185,8 @@ export interface ObjectSource {
   readonly bucket: Bucket
   /** As `ObjectStore.findObject`, for the key that was asked for. Throws AccessDenied. */
   findObject(find: Omit<FindObject, 'bucket' | 'key'>): Promise<FoundObject>
+  /** As `BucketContext.may`, there. */
+  may(action: string, version: Version): boolean
 }
 
 export interface BucketContext extends OperationContext {
@@ -193,6 +196,8 @@ export interface BucketContext extends OperationContext {
    * Operations with `findsObject` use it, all others may use the store's.
    */
   findObject(find: Omit<FindObject, 'bucket'>): Promise<FoundObject>
+  /** Whether a further action on the request's key is allowed, given its version: decides what an answer tells. */
+  may(action: string, version: Version): boolean
   /**
    * The source of a copy, for reading. Throws NoSuchBucket and AccessDenied; whoever may not list the source is not told
    * whether the key exists.

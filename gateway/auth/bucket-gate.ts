@@ -12,7 +12,7 @@ import { S3Error } from '../s3/errors.ts'
 import { checkBucketName } from '../s3/names.ts'
 import { toS3Error } from '../s3/translate.ts'
 import { type Asked, admit, neededActions, type ObjectGuard } from './admission.ts'
-import { accessDenied, type RequestAccess, type Subject } from './authorise.ts'
+import { accessDenied, type RequestAccess, type StoredFacts, type Subject } from './authorise.ts'
 
 export interface BucketGateOptions {
   readonly operation: BucketOperation
@@ -63,9 +63,10 @@ export class BucketGate {
   }
 
   /** The look-ups that an operation uses; see BucketContext. */
-  get functions(): Pick<BucketContext, 'findObject' | 'source' | 'authoriseKey'> {
+  get functions(): Pick<BucketContext, 'findObject' | 'may' | 'source' | 'authoriseKey'> {
     return {
       findObject: (find) => this.#findObject(find),
+      may: (action, version) => this.#may(action, { subject: this.#options.subject, version }),
       source: (source) => this.#source(source),
       authoriseKey: (key, versionId) => this.#authoriseKey(key, versionId),
     }
@@ -78,6 +79,12 @@ export class BucketGate {
     return found
   }
 
+  #may(action: string, { subject, version }: { subject: Subject; version: StoredFacts }): boolean {
+    const { access } = this.#options
+    if (access.mayEverything(subject.bucket)) return true
+    return access.check(action, subject, { object: version }) === 'allow'
+  }
+
   async #source(wanted: Parameters<BucketContext['source']>[0]): Promise<ObjectSource> {
     const { store, call, access, subject, findBucket } = this.#options
     const { bucketName, key, versionId } = wanted
@@ -88,6 +95,7 @@ export class BucketGate {
     const guard = admit([{ action, asWriter: false }], { subject: source, access })
     return {
       bucket,
+      may: (further, version) => this.#may(further, { subject: source, version }),
       findObject: async (find) => {
         const found = await store.findObject({ ...find, bucket, key }, call)
         const object = objectOf(found)

@@ -68,8 +68,9 @@ export const copyObject = defineOperation({
   call: async (input, context: BucketContext) => {
     const { store, bucket, call, limits, nowMs } = context
     const owner = await newObjectOwner(input.headers, context)
-    const object = await findCopySource(input.source, context)
-    const attributes = input.attributes(object.version)
+    const found = await findCopySource(input.source, context)
+    const { object } = found
+    const attributes = input.attributes(found)
     requireFuture(attributes.retention, nowMs)
     const body = createCopyBody({
       object,

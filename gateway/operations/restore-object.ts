@@ -10,6 +10,7 @@ export const restoreObject = defineOperation({
   target: 'object',
   subresource: 'restore',
   action: 's3:RestoreObject',
+  note: 'nothing is archived',
   body: 'xml',
   decode: (request) => {
     // AWS takes a request without a document for one with defaults.

@@ -42,7 +42,7 @@ export const uploadPartCopy = defineOperation({
     )
     checkCustomerKeysAllowed(customerKey, bucket)
     checkUploadKey(upload, customerKey)
-    const object = await findCopySource(source, context)
+    const { object } = await findCopySource(source, context)
     const body = createCopyBody({
       object,
       range: range === undefined ? undefined : resolveCopyRange(range, object.version.bytes),

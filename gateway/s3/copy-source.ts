@@ -12,6 +12,7 @@ import {
   shownVersionId,
 } from '../object/object-store.ts'
 import type { BucketContext, S3Request } from '../operation.ts'
+import { tagAction } from './attributes.ts'
 import { checksums, createMd5 } from './checksum.ts'
 import { checkRead, preconditionFailed, type ReadConditions, readConditions } from './conditions.ts'
 import { checkCustomerKey, decodeSourceCustomerKey } from './encryption.ts'
@@ -29,6 +30,12 @@ export interface CopySource {
   readonly conditions: ReadConditions
   readonly expectedOwner: string | undefined
   readonly customerKey: CustomerKey | undefined
+}
+
+export interface FoundSource {
+  readonly object: StoredObject
+  /** Whether this user may read its tags, which a copy takes along. */
+  mayReadTags(): boolean
 }
 
 function invalidSource(text: string): S3Error {
@@ -73,8 +80,8 @@ export function decodeCopySource(request: S3Request): CopySource {
  * Finds the source, if this user may read it. Throws NoSuchBucket, AccessDenied, NoSuchKey, NoSuchVersion,
  * InvalidRequest, PreconditionFailed.
  */
-export async function findCopySource(source: CopySource, context: BucketContext): Promise<StoredObject> {
-  const { bucket, findObject } = await context.source(source)
+export async function findCopySource(source: CopySource, context: BucketContext): Promise<FoundSource> {
+  const { bucket, findObject, may } = await context.source(source)
   if (source.expectedOwner !== undefined && source.expectedOwner !== bucket.ownerId) {
     throw new S3Error('AccessDenied')
   }
@@ -90,7 +97,8 @@ export async function findCopySource(source: CopySource, context: BucketContext)
   // A copy has no 304: whatever does not hold is a failed precondition.
   if (checkRead(source.conditions, object.version) !== 'holds')
     throw preconditionFailed('x-amz-copy-source-if-*')
-  return object
+  const tagsAction = tagAction(source.versionId !== undefined)
+  return { object, mayReadTags: () => may(tagsAction, object.version) }
 }
 
 /** The id header of an answer to a copy: which version was read. */

@@ -72,6 +72,13 @@ export async function readObject(
   wants: 'headers' | 'bytes',
 ): Promise<ObjectRead> {
   const { key, versionId } = input
+  // AWS: a link that anybody may follow must not choose how browsers take the answer.
+  if (context.identity.kind === 'anonymous' && Object.keys(input.overrides).length > 0) {
+    throw new S3Error(
+      'InvalidRequest',
+      'Request specific response headers cannot be used for anonymous GET requests.',
+    )
+  }
   const expect = wants === 'headers' ? 'nothing' : expectation(input.range)
   const object = requireObject(await context.findObject({ key, versionId, expect }), { versionId })
   const { version } = object
@@ -81,6 +88,8 @@ export async function readObject(
   const headers = { ...objectHeaders(object), ...encryptionHeaders(version.encryption, input.customerKey) }
   // Rules expire what is current; a version that was named may be any.
   if (versionId === undefined) Object.assign(headers, expirationHeader(context.bucket, version))
+  const may = (action: string) => context.may(action, version)
+  addAttributes(version, headers, { may, named: versionId !== undefined })
   Object.assign(headers, input.overrides)
   const range =
     part?.range ?? (input.range === undefined ? undefined : resolveRange(input.range, version.bytes))
@@ -117,7 +126,6 @@ function objectHeaders(object: StoredObject): Record<string, string> {
     etag: `"${version.etag}"`,
   }
   Object.assign(headers, versionHeaders(version, object))
-  addAttributes(version, headers)
   encodeMetadata(version.metadata, headers)
   return headers
 }
