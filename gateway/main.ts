@@ -18,6 +18,7 @@ import { selfTest } from '../wasm/self-test.ts'
 import { AccessLog } from './access-log/access-log.ts'
 import { logDelivery } from './access-log/deliver.ts'
 import { RegistryAccounts } from './accounts.ts'
+import { BucketQuotas } from './bucket-quotas.ts'
 import { bucketDefaultsOf, type GatewayConfig, isConfidential, readGatewayConfig } from './config.ts'
 import { createRequestId } from './exchange.ts'
 import { queryParts } from './iam/query-parts.ts'
@@ -182,7 +183,8 @@ async function startGateway(config: GatewayConfig, logger: Logger): Promise<Runn
   const bound = app.server.address()
   const port = bound !== null && typeof bound === 'object' ? bound.port : config.s3.port
   const users = new UserDirectory(cluster, kms, () => credentials.forget())
-  const closeDoor = await openDoor(config.dataDir, users)
+  const quotas = new BucketQuotas(store, createRequestId)
+  const closeDoor = await openDoor(config.dataDir, { users, quotas })
   return {
     ready: { ...ready, s3: { host: config.s3.host, port } },
     close: async () => {

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ClusterError } from '../node/errors.ts'
+import type { BucketQuotas } from './bucket-quotas.ts'
 import type { UserDirectory } from './users.ts'
 
 export const doorLimits = {
@@ -22,6 +23,8 @@ export const doorLimits = {
 
 const user = z.string().min(1).max(256)
 const accessKeyId = z.string().min(1).max(128)
+/** null: none. */
+const bound = z.number().int().min(0).nullable()
 const requestSchema = z.discriminatedUnion('command', [
   z.object({
     command: z.literal('create-user'),
@@ -37,16 +40,28 @@ const requestSchema = z.discriminatedUnion('command', [
   z.object({ command: z.literal('create-key'), user }),
   z.object({ command: z.literal('set-key-state'), accessKeyId, state: z.enum(['active', 'disabled']) }),
   z.object({ command: z.literal('delete-key'), accessKeyId }),
+  z.object({
+    command: z.literal('bucket-quota'),
+    bucket: z.string().min(1).max(63),
+    bytesMax: bound.optional(),
+    objectsMax: bound.optional(),
+  }),
 ])
 export type DoorRequest = z.infer<typeof requestSchema>
 
 const replySchema = z.object({ error: z.string().optional(), result: z.unknown().optional() })
 
+/** What can be ordered. */
+export interface Orders {
+  readonly users: UserDirectory
+  readonly quotas: BucketQuotas
+}
+
 /** Opens the door; the returned function closes it. */
-export async function openDoor(dataDir: string, users: UserDirectory): Promise<() => void> {
+export async function openDoor(dataDir: string, orders: Orders): Promise<() => void> {
   const folder = mkdtempSync(join(tmpdir(), 'bundescloud-'))
   const socketPath = join(folder, 'operator')
-  const server = createServer((socket) => serve(socket, users))
+  const server = createServer((socket) => serve(socket, orders))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(socketPath, resolve)
@@ -63,7 +78,7 @@ function doorFile(dataDir: string): string {
   return join(dataDir, 'operator.door')
 }
 
-async function answer(request: DoorRequest, users: UserDirectory): Promise<unknown> {
+async function answer(request: DoorRequest, { users, quotas }: Orders): Promise<unknown> {
   switch (request.command) {
     case 'create-user': {
       const { name, email, accountId } = request
@@ -83,10 +98,12 @@ async function answer(request: DoorRequest, users: UserDirectory): Promise<unkno
       return users.setKeyState(request.accessKeyId, request.state)
     case 'delete-key':
       return users.deleteKey(request.accessKeyId)
+    case 'bucket-quota':
+      return quotas.set(request.bucket, request)
   }
 }
 
-function serve(socket: Socket, users: UserDirectory): void {
+function serve(socket: Socket, orders: Orders): void {
   let text = ''
   socket.setEncoding('utf8')
   // The asker may be gone before the reply.
@@ -98,13 +115,13 @@ function serve(socket: Socket, users: UserDirectory): void {
     if (end < 0) return
     const line = text.slice(0, end)
     text = ''
-    void reply(line, users).then((said) => socket.end(`${JSON.stringify(said)}\n`))
+    void reply(line, orders).then((said) => socket.end(`${JSON.stringify(said)}\n`))
   })
 }
 
-async function reply(line: string, users: UserDirectory): Promise<{ error?: string; result?: unknown }> {
+async function reply(line: string, orders: Orders): Promise<{ error?: string; result?: unknown }> {
   try {
-    return { result: (await answer(requestSchema.parse(JSON.parse(line)), users)) ?? null }
+    return { result: (await answer(requestSchema.parse(JSON.parse(line)), orders)) ?? null }
   } catch (error) {
     if (error instanceof ClusterError) return { error: error.message }
     if (error instanceof z.ZodError) return { error: z.prettifyError(error) }

@@ -6,6 +6,7 @@
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { layoutOf } from '../dev/layout.ts'
+import { addBucket } from './bucket.ts'
 import { addKms } from './kms.ts'
 import { addUser } from './user.ts'
 
@@ -44,6 +45,7 @@ function buildProgram(): Command {
   addJournal(program)
   addKms(program, defaultDataDir)
   addUser(program, defaultDataDir)
+  addBucket(program, defaultDataDir)
   for (const kind of ['node', 'auditor', 'dht'] as const) {
     addProcess(program, kind, { main: 'node/main.ts', args: [kind] })
   }

@@ -4,6 +4,8 @@ import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { BucketQuotas } from '../../gateway/bucket-quotas.ts'
+import { createRequestId } from '../../gateway/exchange.ts'
 import { askDoor, openDoor } from '../../gateway/operator-door.ts'
 import { type ListedUser, type NewKey, UserDirectory } from '../../gateway/users.ts'
 import { assertError } from './ask.ts'
@@ -17,8 +19,11 @@ let close: () => void
 before(async () => {
   gateway = await startLocalGateway()
   dataDir = mkdtempSync(join(tmpdir(), 'door-'))
-  const { client, kms } = gateway.federation
-  close = await openDoor(dataDir, new UserDirectory(client, kms, () => undefined))
+  const { client, kms, store } = gateway.federation
+  close = await openDoor(dataDir, {
+    users: new UserDirectory(client, kms, () => undefined),
+    quotas: new BucketQuotas(store, createRequestId),
+  })
 })
 after(async () => {
   close()
@@ -109,4 +114,22 @@ test('what is no request is told so, or cut off', async () => {
   assert.match(await say('x\n'), /"error"/)
   assert.equal(await say('y'.repeat(10_000)), '')
   await assert.rejects(askDoor(join(dataDir, 'nowhere'), { command: 'list-users' }), /no gateway is running/)
+})
+
+test('bounds of a bucket are set one by one, taken away, and held to', async () => {
+  const s3 = gateway.client()
+  const order = (request: object) =>
+    askDoor(dataDir, { command: 'bucket-quota', bucket: 'evidence', ...request })
+  await assert.rejects(order({}), /no bucket evidence/)
+  assert.equal((await s3.send({ method: 'PUT', path: '/evidence' })).status, 200)
+  assert.equal((await s3.send({ method: 'PUT', path: '/evidence/a', body: 'four' })).status, 200)
+  const holds = { objects: 1, versions: 0, uploads: 0, bytes: 4 }
+  assert.deepEqual(await order({}), { bucket: 'evidence', quota: {}, holds })
+  await order({ objectsMax: 5 })
+  const quota = { bytesMax: 4, objectsMax: 5 }
+  assert.deepEqual(await order({ bytesMax: 4 }), { bucket: 'evidence', quota, holds })
+  assertError(await s3.send({ method: 'PUT', path: '/evidence/b', body: 'x' }), 403, 'QuotaExceeded')
+  await order({ bytesMax: null })
+  assert.equal((await s3.send({ method: 'PUT', path: '/evidence/b', body: 'x' })).status, 200)
+  await assert.rejects(order({ bytesMax: -1 }), /expected number to be >=0/)
 })
