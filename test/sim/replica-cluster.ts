@@ -66,6 +66,8 @@ export class ReplicaCluster {
   /** Share of frames that are lost. */
   loss = 0
   readonly failures: unknown[] = []
+  /** By how much a node's wall clock is ahead of the others'. */
+  readonly wallAheadMs = new Map<string, number>()
   /** Sees every message before it leaves; false drops it. */
   filter: (from: string, to: string, message: GroupMessage) => boolean = () => true
 
@@ -96,7 +98,7 @@ export class ReplicaCluster {
     const host = new ReplicaHost({
       nodeId,
       store,
-      clock: realClock,
+      clock: { ...realClock, wallMs: () => realClock.wallMs() + (this.wallAheadMs.get(nodeId) ?? 0) },
       random: this.random,
       network: { send: (to, messages) => this.#deliver(nodeId, to, messages) },
       limits: this.#limits,
