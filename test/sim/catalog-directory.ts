@@ -9,12 +9,15 @@ import assert from 'node:assert/strict'
 import { BucketDirectory } from '../../gateway/object/bucket-directory.ts'
 import type { ClusterClient } from '../../node/client.ts'
 import { catalog } from '../../node/core/catalog.ts'
-import type { CatalogCommand } from '../../node/core/catalog-types.ts'
+import { answerCatalogQuery } from '../../node/core/catalog-queries.ts'
+import type { CatalogCommand, CatalogQuery } from '../../node/core/catalog-types.ts'
 import { registryMachine } from '../../node/core/registry.ts'
 import { answerRegistryQuery } from '../../node/core/registry-queries.ts'
 import type { RegistryCommand, RegistryQuery } from '../../node/core/registry-types.ts'
+import { slotCount } from '../../node/core/slots.ts'
 import { isErrorReply } from '../../node/core/state-machine.ts'
 import { ClusterError } from '../../node/errors.ts'
+import { systemClock } from '../../node/io/system-world.ts'
 import type { Kms } from '../../node/world.ts'
 import { ed25519, foundingMap, genesisOf } from '../unit/registry-fixture.ts'
 import { Driver } from '../unit/row-fixture.ts'
@@ -42,16 +45,26 @@ export class DirectoryWorld {
   }
 
   gateway(): BucketDirectory {
+    return new BucketDirectory(this.cluster(), kms)
+  }
+
+  /** The cluster as one gateway reaches it. */
+  cluster(): ClusterClient {
     const router = {
       proposeCatalog: (groupId: string, _: string, command: CatalogCommand) =>
         this.#call(() => this.#applied(this.group(groupId), command)),
+      queryCatalog: (groupId: string, query: CatalogQuery) =>
+        this.#call(() => answerCatalogQuery(this.group(groupId).rows, query)),
       proposeRegistry: (_: string, command: RegistryCommand) =>
         this.#call(() => this.#applied(this.registry, command)),
       queryRegistry: (query: RegistryQuery) =>
         this.#call(() => answerRegistryQuery(this.registry.rows, query)),
     }
-    const cluster: unknown = { router, catalogGroups: () => [...this.groups.keys()] }
-    return new BucketDirectory(cluster as ClusterClient, kms)
+    const groupIds = [...this.groups.keys()]
+    const slots = Array.from({ length: slotCount }, (_, slot) => groupIds[slot % groupIds.length])
+    const clock = { ...systemClock, wallMs: () => 1 }
+    const cluster: unknown = { router, catalogGroups: () => groupIds, map: () => ({ slots }), clock }
+    return cluster as ClusterClient
   }
 
   group(groupId: string): Driver {
