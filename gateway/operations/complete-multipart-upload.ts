@@ -101,7 +101,7 @@ function decode(request: S3Request) {
   return {
     key: request.key,
     uploadId: parseUploadId(request.param('uploadId')),
-    parts: nodes.map(decodePart),
+    parts: lastOfEach(nodes.map(decodePart)),
     conditions: writeConditions(request.headers),
     stated: statedChecksum(request.headers),
     type: request.headers['x-amz-checksum-type']?.toUpperCase(),
@@ -111,6 +111,11 @@ function decode(request: S3Request) {
       ? `${request.origin}/${path}`
       : `${request.origin}/${request.bucketName}/${path}`,
   }
+}
+
+/** Of a number that is named twice in a row the last one counts: so a client lists a part that it sent again. */
+function lastOfEach(parts: readonly NamedPart[]): NamedPart[] {
+  return parts.filter((part, at) => part.partNumber !== parts[at + 1]?.partNumber)
 }
 
 function decodePart(node: XmlNode): NamedPart {

@@ -47,6 +47,25 @@ test('CompleteMultipartUpload makes the object of its parts, and repeated says s
   assert.deepEqual([again.status, tag(again.text, 'ETag')], [200, `&quot;${etag}-2&quot;`])
 })
 
+test('of a part that is listed twice in a row the last entry counts', async () => {
+  const path = `/${await at.bucket()}/k`
+  const { uploadId, etags } = await uploadOf(path)
+  const [one = '', two = ''] = etags
+  const part = (number: number, etag: string): string =>
+    `<Part><PartNumber>${number}</PartNumber><ETag>${etag}</ETag></Part>`
+  const list = (...parts: string[]): string =>
+    `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`
+  const stale = `"${md5Hex('before')}"`
+  assertError(
+    await complete(path, uploadId, list(part(1, one), part(1, stale), part(2, two))),
+    400,
+    'InvalidPart',
+  )
+  const done = await complete(path, uploadId, list(part(1, stale), part(1, one), part(2, two)))
+  assert.equal(done.status, 200, done.text)
+  assert.equal(tag(done.text, 'ETag')?.endsWith('-2&quot;'), true)
+})
+
 test('CompleteMultipartUpload refuses parts that are wrong, missing, small or out of order', async () => {
   const path = `/${await at.bucket()}/k`
   const { uploadId, etags } = await uploadOf(path)
