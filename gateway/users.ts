@@ -4,7 +4,8 @@
  */
 import { randomInt } from 'node:crypto'
 import type { ClusterClient } from '../node/client.ts'
-import type { Credential, User } from '../node/core/registry-types.ts'
+import type { AccessCommand } from '../node/core/access-types.ts'
+import type { Credential, RegistryCommand, User } from '../node/core/registry-types.ts'
 import { ClusterError } from '../node/errors.ts'
 import type { Kms } from '../node/world.ts'
 import { newId, newSecret } from './iam/query-action.ts'
@@ -50,6 +51,8 @@ async function credentialOf(kms: Kms, key: NewKey): Promise<Credential> {
   const sealedSecret = await kms.wrap(secret, credentialContext(accessKeyId))
   return { accessKeyId, userId, sealedSecret, state: 'active' }
 }
+
+type OperatorCommand = AccessCommand | Extract<RegistryCommand, { kind: 'put-user' }>
 
 /** Users of the federation, for those who hold the gateway's identity. */
 export class UserDirectory {
@@ -139,8 +142,11 @@ export class UserDirectory {
     return byName.userId
   }
 
-  async #propose(command: Parameters<ClusterClient['router']['proposeRegistry']>[1]): Promise<void> {
-    await this.#cluster.router.proposeRegistry(`operator-${this.#cluster.random.hex(12)}`, command)
+  async #propose<K extends OperatorCommand['kind']>(
+    command: Extract<OperatorCommand, { kind: K }>,
+  ): Promise<void> {
+    const attributed: typeof command = { ...command, by: 'operator' }
+    await this.#cluster.router.proposeRegistry(`operator-${this.#cluster.random.hex(12)}`, attributed)
     this.#onChange()
   }
 }

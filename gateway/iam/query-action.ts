@@ -7,6 +7,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { ClusterClient } from '../../node/client.ts'
+import type { AccessCommand, AccessReplies } from '../../node/core/access-types.ts'
 import type { Kms } from '../../node/world.ts'
 import type { CredentialSource } from '../auth/credential-source.ts'
 import type { Identity } from '../auth/identity.ts'
@@ -35,7 +36,10 @@ export interface ActionContext extends QueryParts {
   readonly identity: Identity
   readonly policies: PolicyCache
   /** Proposes under an id that the request's own follows from: repeated by the router, applied once. */
-  readonly propose: RegistryPort['proposeRegistry']
+  readonly propose: <K extends AccessCommand['kind']>(
+    requestId: string,
+    command: Extract<AccessCommand, { kind: K }>,
+  ) => Promise<AccessReplies[K]>
   /** Context keys of the request as policies see them, with these beside. */
   readonly contextKeys: (more: RequestContextKeys) => { get(name: string): readonly string[] | undefined }
   readonly requestId: string

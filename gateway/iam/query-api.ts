@@ -171,7 +171,8 @@ export class QueryApi {
     const propose: ActionContext['propose'] = async (requestId, command) => {
       if (!isDecided()) throw new Error('a change that was not authorised')
       try {
-        return await registry.proposeRegistry(requestId, command)
+        const attributed: typeof command = { ...command, by: identity.arn }
+        return await registry.proposeRegistry(requestId, attributed)
       } finally {
         credentials.forget()
       }

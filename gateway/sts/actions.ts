@@ -15,6 +15,7 @@ import type { ActionContext, QueryAction, RequestContextKeys } from '../iam/quer
 import { QueryError } from '../iam/query-error.ts'
 import { element, wrap } from '../s3/xml.ts'
 import {
+  checkPolicyAccount,
   decodeSession,
   grant,
   requestTagKeys,
@@ -108,6 +109,7 @@ const assumeRole: QueryAction = {
       }
     }
     if (role === undefined) throw denied('sts:AssumeRole', identity.arn, request.roleArn)
+    checkPolicyAccount(request.policyArns, role.accountId)
     const { maxSessionSeconds, roleId } = role
     const chained = identity.kind === 'role'
     const seconds = roleSeconds(request.durationSeconds, { maxSessionSeconds, chained })
@@ -211,6 +213,7 @@ const assumeRoleWithWebIdentity: QueryAction = {
       const verdict = trust.evaluate({ action: each, resource: roleArn, principal, keys })
       if (verdict.effect !== 'allow') throw refused
     }
+    checkPolicyAccount(request.policyArns, accountId)
     const seconds = roleSeconds(request.durationSeconds, { maxSessionSeconds, chained: false })
     const granted = await grant(context, seconds, {
       subject: { kind: 'role', roleId, sessionName },

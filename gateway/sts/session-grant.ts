@@ -54,6 +54,13 @@ function sessionPolicyArns(form: QueryForm): readonly string[] {
   return arns
 }
 
+/** AWS: managed session policies are of the role's account, or of AWS. Throws ValidationError. */
+export function checkPolicyAccount(arns: readonly string[], accountId: string): void {
+  const foreign = arns.find((arn) => ![accountId, 'aws'].includes(arn.split(':')[4] ?? ''))
+  if (foreign !== undefined)
+    throw invalidParameter('PolicyArns', foreign, "the account of the role's policies")
+}
+
 /** How long a session of a role lives. Throws ValidationError when more is asked for than the role allows. */
 export function roleSeconds(
   asked: number | undefined,

@@ -88,7 +88,7 @@ const provider = record(
 )
 const boundary = either(nothing, arn)
 
-export const accessCommands: Readonly<Record<AccessCommand['kind'], Shape>> = {
+const changes: Readonly<Record<AccessCommand['kind'], Shape>> = {
   'create-user': record({ user: userShape }),
   'update-user': record({ userId: entityId, change: record({}, { name, path, boundary, tags, state }) }),
   'delete-user': record({ userId: entityId }),
@@ -123,6 +123,16 @@ export const accessCommands: Readonly<Record<AccessCommand['kind'], Shape>> = {
     retireBeforeMs: time,
   }),
 }
+
+const attributed = record({}, { by: text(2048) })
+
+/** Every command, whoever asked for it. */
+export const accessCommands = Object.fromEntries(
+  Object.entries(changes).map(([kind, shape]): [string, Shape] => [
+    kind,
+    (value) => shape(value) ?? attributed(value),
+  ]),
+) as Readonly<Record<AccessCommand['kind'], Shape>>
 
 const limit = integer(1, accessLimits.pageMax)
 const ref = either(record({ id: text(1024) }), record({ accountId: text(1024), name: text(1024) }))

@@ -143,7 +143,12 @@ export interface ProviderChange {
  * Refusals: NoSuchEntity (what is named is not there), EntityExists (the name is taken), DeleteConflict (it is still
  * used; the message says by what), LimitExceeded.
  */
-export type AccessCommand =
+export type AccessCommand = AccessChange & {
+  /** Who asked for it: an ARN, or `operator`. For the record; nothing is decided by it. */
+  readonly by?: string
+}
+
+type AccessChange =
   /** A user of an account, without keys. The account must exist. */
   | { readonly kind: 'create-user'; readonly user: User }
   | { readonly kind: 'update-user'; readonly userId: string; readonly change: UserChange }

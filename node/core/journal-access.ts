@@ -8,6 +8,10 @@ type Fields = Record<string, unknown>
 
 /** The fields of a command. A kind that this version does not know has none. */
 export function accessFields(command: AccessCommand, textSha256: (text: string) => string): Fields {
+  return { ...changeFields(command, textSha256), ...present({ by: command.by }) }
+}
+
+function changeFields(command: AccessCommand, textSha256: (text: string) => string): Fields {
   switch (command.kind) {
     case 'create-user': {
       const { userId, name, accountId, path, createdMs } = command.user

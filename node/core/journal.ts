@@ -201,6 +201,7 @@ function commandFields(command: CatalogCommand | RegistryCommand, sha256: Sha256
         userId: command.user.userId,
         name: command.user.name,
         accessKeyId: command.credential.accessKeyId,
+        ...(command.by === undefined ? {} : { by: command.by }),
       }
     case 'disable-credential':
       return { accessKeyId: command.accessKeyId }

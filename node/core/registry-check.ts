@@ -64,10 +64,13 @@ const commands: Readonly<Record<RegistryCommand['kind'], Shape>> = {
       signatures: dictionary(text(256), { max: registryLimits.signaturesMax }),
     }),
   }),
-  'put-user': record({
-    user: userShape,
-    credential: record({ accessKeyId, userId, sealedSecret: sealed, state: oneOf('active', 'disabled') }),
-  }),
+  'put-user': record(
+    {
+      user: userShape,
+      credential: record({ accessKeyId, userId, sealedSecret: sealed, state: oneOf('active', 'disabled') }),
+    },
+    { by: text(2048) },
+  ),
   'disable-credential': record({ accessKeyId }),
   'reserve-bucket': record({ bucket }),
   'set-bucket-state': record({

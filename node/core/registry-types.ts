@@ -93,7 +93,13 @@ export interface WriteRulesChange {
 export type RegistryCommand =
   | AccessCommand
   | { readonly kind: 'statement'; readonly signed: SignedStatement }
-  | { readonly kind: 'put-user'; readonly user: User; readonly credential: Credential }
+  | {
+      readonly kind: 'put-user'
+      readonly user: User
+      readonly credential: Credential
+      /** As in AccessCommand. */
+      readonly by?: string
+    }
   | { readonly kind: 'disable-credential'; readonly accessKeyId: string }
   /** Refused with BucketExists (details: ownerId, state) when the name is taken. */
   | { readonly kind: 'reserve-bucket'; readonly bucket: Bucket }

@@ -55,7 +55,7 @@ export function addUser(program: Command, defaultDataDir: string): void {
   verb('list', 'users with their accounts and keys').action(async (options: Options) => {
     const users = usersSchema.parse(await ask(options, { command: 'list-users' }))
     if (options.json) say(JSON.stringify(users, null, 2))
-    else for (const each of users) say(line(each))
+    else say(users.map(line).join('\n'))
   })
   verb('disable <user>', 'none of his keys and sessions works within seconds').action(
     async (name: string, options: Options) => {

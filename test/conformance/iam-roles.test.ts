@@ -37,7 +37,12 @@ test('a role is created, shown, changed, listed and deleted', async () => {
     Principal: { AWS: 'arn:aws:iam::1:root' },
   })
   await root.done('UpdateAssumeRolePolicy', { RoleName, PolicyDocument: narrower })
-  await root.done('UpdateRole', { RoleName, Description: 'writes', MaxSessionDuration: '3600' })
+  const updated = await root.done('UpdateRole', {
+    RoleName,
+    Description: 'writes',
+    MaxSessionDuration: '3600',
+  })
+  assert.match(updated, /<UpdateRoleResult><\/UpdateRoleResult>/)
   const shown = await root.done('GetRole', { RoleName: RoleName.toLowerCase() })
   assert.equal(decodeURIComponent(tag(shown, 'AssumeRolePolicyDocument') ?? ''), narrower)
   assert.equal(tag(shown, 'Description'), 'writes')

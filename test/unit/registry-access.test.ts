@@ -351,6 +351,7 @@ test('malformed commands are refused: names with slashes, paths that do not end,
     createProvider('bad url'),
     { ...createPolicy('ANPA1', 'p'), policy: { ...createPolicy('ANPA1', 'p').policy, attachments: 5 } },
     inline({ kind: 'user', id: '../x' }, 'p'),
+    { ...createGroup('AGPA1', 'g'), by: 'x'.repeat(3000) },
   ])
     assert.equal(driver.refused(command).code, 'BadMessage', JSON.stringify(command))
 })
@@ -423,6 +424,12 @@ test('the journal records every command about access, and no secret', () => {
     const text = Buffer.from(encodeEvent({ index: 1, term: 1, kind: 'command', command }, sha256)).toString()
     const event = JSON.parse(text) as Record<string, unknown>
     assert.ok(Object.keys(event).length >= 4, `${command.kind} says what happened: ${text}`)
+    const by = 'arn:aws:iam::1:user/anna'
+    const attributed = encodeEvent(
+      { index: 1, term: 1, kind: 'command', command: { ...command, by } },
+      sha256,
+    )
+    assert.equal(JSON.parse(Buffer.from(attributed).toString()).by, by)
     assert.ok(!/sealedSecret|wrappedKey|"document"|"keySet"/.test(text), text)
     kinds.add(command.kind)
   }

@@ -80,8 +80,8 @@ const listRoles = defineIamAction({
   },
 })
 
-/** An action that changes a role and answers nothing. */
-function roleChange(name: string, changeOf: (form: QueryForm) => RoleChange): QueryAction {
+/** An action that changes a role and answers nothing; `result`: AWS's answer has an element for it all the same. */
+function roleChange(name: string, changeOf: (form: QueryForm) => RoleChange, result?: ''): QueryAction {
   return defineIamAction({
     name,
     decode: (form) => ({ name: existingName(form, 'RoleName'), change: changeOf(form) }),
@@ -92,7 +92,7 @@ function roleChange(name: string, changeOf: (form: QueryForm) => RoleChange): Qu
     },
     run: async ({ change }, { roleId }, { propose, requestId }) => {
       await propose(`${requestId}-update-role`, { kind: 'update-role', roleId, change })
-      return undefined
+      return result
     },
   })
 }
@@ -127,14 +127,18 @@ export const roleActions: readonly QueryAction[] = [
   roleChange('UpdateAssumeRolePolicy', (form) => ({
     trustPolicy: policyText(form, 'PolicyDocument', 'trust'),
   })),
-  roleChange('UpdateRole', (form) => {
-    const text = descriptionOf(form)
-    const maxSessionSeconds = sessionSeconds(form)
-    return {
-      ...(text === undefined ? {} : { description: text }),
-      ...(maxSessionSeconds === undefined ? {} : { maxSessionSeconds }),
-    }
-  }),
+  roleChange(
+    'UpdateRole',
+    (form) => {
+      const text = descriptionOf(form)
+      const maxSessionSeconds = sessionSeconds(form)
+      return {
+        ...(text === undefined ? {} : { description: text }),
+        ...(maxSessionSeconds === undefined ? {} : { maxSessionSeconds }),
+      }
+    },
+    '',
+  ),
   roleChange('PutRolePermissionsBoundary', (form) => {
     form.required('PermissionsBoundary')
     const boundary = boundaryOf(form)
