@@ -15,6 +15,7 @@ export const createBucket = defineServiceOperation({
   method: 'PUT',
   target: 'bucket',
   action: 's3:CreateBucket',
+  note: 'no directory buckets',
   furtherActions: [
     { action: 's3:PutBucketAcl', when: 'acl' },
     { action: 's3:PutBucketOwnershipControls', when: { header: 'x-amz-object-ownership' } },

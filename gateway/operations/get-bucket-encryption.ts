@@ -14,6 +14,7 @@ export const getBucketEncryption = defineOperation({
   target: 'bucket',
   subresource: 'encryption',
   action: 's3:GetEncryptionConfiguration',
+  note: 'not found unless it was set',
   body: 'none',
   decode: () => undefined,
   call: async (_input, { bucket }) => {

@@ -10,6 +10,7 @@ export const putBucketAccelerateConfiguration = defineOperation({
   target: 'bucket',
   subresource: 'accelerate',
   action: 's3:PutAccelerateConfiguration',
+  note: 'Suspended only',
   unused: true,
   body: 'xml',
   decode: (request) => {

@@ -11,6 +11,7 @@ export const putBucketLifecycleConfiguration = defineOperation({
   target: 'bucket',
   subresource: 'lifecycle',
   action: 's3:PutLifecycleConfiguration',
+  note: 'no transitions: one storage class',
   body: 'xml',
   documentBytesMax: gatewayLimits.lifecycleXmlBytesMax,
   decode: (request) => request.document('LifecycleConfiguration'),

@@ -11,6 +11,7 @@ export const putBucketLogging = defineOperation({
   target: 'bucket',
   subresource: 'logging',
   action: 's3:PutBucketLogging',
+  note: 'no target grants',
   body: 'xml',
   decode: (request) => decodeLogging(request.document('BucketLoggingStatus')),
   call: async (logging, context) => {

@@ -15,6 +15,7 @@ export const putBucketNotificationConfiguration = defineOperation({
   target: 'bucket',
   subresource: 'notification',
   action: 's3:PutBucketNotification',
+  note: "targets of the gateway's operator",
   body: 'xml',
   decode: (request) => decodeNotifications(request.document('NotificationConfiguration'), randomUUID),
   call: async ({ rules, eventBridge }, context) => {

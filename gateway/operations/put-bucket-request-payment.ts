@@ -9,6 +9,7 @@ export const putBucketRequestPayment = defineOperation({
   target: 'bucket',
   subresource: 'requestPayment',
   action: 's3:PutBucketRequestPayment',
+  note: 'BucketOwner only',
   unused: true,
   body: 'xml',
   decode: (request) => {

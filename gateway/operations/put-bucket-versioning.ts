@@ -8,6 +8,7 @@ export const putBucketVersioning = defineOperation({
   target: 'bucket',
   subresource: 'versioning',
   action: 's3:PutBucketVersioning',
+  note: 'no MFA delete',
   body: 'xml',
   decode: (request) => decodeVersioning(request.document('VersioningConfiguration')),
   call: (versioning, { store, bucket, call }) => store.setWriteRules(bucket, { versioning }, call),
