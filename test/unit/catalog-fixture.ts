@@ -192,6 +192,7 @@ export function census(rows: MemoryRows): {
     assert.equal(row.objectCount, count('o/'))
     assert.equal(row.uploadCount, count('u/'))
     assert.equal(row.versionCount ?? 0, count('v/') + count('x/'))
+    assert.equal(row.storedBytes ?? 0, bytesOf(rows, id), 'the bytes of versions and parts are counted')
     assert.equal(row.storedBytes ?? 0, bytesIn(rows, id), 'bytes are those of versions and parts')
     if (row.state !== 'open') assert.equal(row.objectCount + row.uploadCount + (row.versionCount ?? 0), 0)
   }
@@ -256,4 +257,16 @@ function checkHistories(rows: MemoryRows): void {
       assert.ok(expected.has(rowKey), `${rowKey} leads nowhere`)
     }
   }
+}
+
+/** Plaintext bytes of all versions and parts of a bucket. */
+function bytesOf(rows: MemoryRows, bucket: string): number {
+  let bytes = 0
+  for (const [rowKey, value] of rows.rows) {
+    if (!['o', 'v', 'p'].some((family) => rowKey.startsWith(`${family}/${bucket}/`))) continue
+    const row = decodeRow<ObjectRow | MarkerRow | PartRow>(value)
+    if ('part' in row) bytes += row.part.bytes
+    else if ('version' in row) bytes += row.version.bytes
+  }
+  return bytes
 }
