@@ -196,15 +196,15 @@ function remembered<V>(
 }
 
 /**
- * The ETag of a body whose MD5 is known (lower-case hex, as the result): under SSE-S3 that; under SSE-KMS and SSE-C, as
- * on AWS, not that, which would tell everyone who may list the bucket what the key protects. The same bytes under the
- * same data key have the same one.
+ * The ETag of a body whose MD5 is known (lower-case hex, as the result): just that; but under SSE-C, as on AWS, not that,
+ * which would tell everyone who may list the bucket what the customer's key protects. The same bytes under the same data
+ * key have the same one.
  */
 export function etagUnder(
   { key: dataKey, encryption }: Pick<NewDataKey, 'key' | 'encryption'>,
   md5: string,
 ): string {
-  if (encryption === undefined) return md5
+  if (encryption?.kind !== 'customer') return md5
   const key = Buffer.from(hkdfSync('sha256', dataKey, '', 'bundescloud etag v1', 32))
   return createHmac('sha256', key).update(md5).digest('hex').slice(0, 32)
 }
