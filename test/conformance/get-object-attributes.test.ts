@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { assertError, createUpload, md5Hex, partBytes, putObject } from './ask.ts'
+import { assertError, createUpload, md5Hex, partBytes, putObject, putVersion, versionOf } from './ask.ts'
 import { type Conformance, startConformance } from './harness.ts'
 import { tag, tags } from './s3-client.ts'
 
@@ -123,4 +123,23 @@ test('GetObjectAttributes refuses what it cannot answer', async () => {
     headers: { 'x-amz-object-attributes': all },
   })
   assertError(foreign, 403, 'AccessDenied')
+})
+
+test('GetObjectAttributes describes the version that is named, and no delete marker', async () => {
+  const path = `/${await at.bucket({ versioning: 'Enabled' })}/k`
+  const first = await putVersion(at.s3, path, 'first')
+  const second = await putVersion(at.s3, path, '2')
+  const sizeOf = async (query: string) => {
+    const headers = { 'x-amz-object-attributes': 'ObjectSize' }
+    const answer = await at.s3.send({ path: `${path}?attributes${query}`, headers })
+    return [tag(answer.text, 'ObjectSize'), versionOf(answer)]
+  }
+  assert.deepEqual(await sizeOf(''), ['1', second])
+  assert.deepEqual(await sizeOf(`&versionId=${first}`), ['5', first])
+  const marker = versionOf(await at.s3.send({ method: 'DELETE', path }))
+  const headers = { 'x-amz-object-attributes': 'ObjectSize' }
+  assertError(await at.s3.send({ path: `${path}?attributes`, headers }), 404, 'NoSuchKey')
+  const named = await at.s3.send({ path: `${path}?attributes&versionId=${marker}`, headers })
+  assertError(named, 405, 'MethodNotAllowed')
+  assert.equal(named.headers['x-amz-delete-marker'], 'true')
 })

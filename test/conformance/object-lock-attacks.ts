@@ -132,6 +132,10 @@ async function overwrite(
   }
 }
 
+/** Lists count then. */
+const ownedByWriters =
+  '<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>'
+
 const ofBucket = 'a document of the bucket: no version is written or read by it'
 
 export const paths: Readonly<Record<string, Path>> = {
@@ -236,6 +240,15 @@ export const paths: Readonly<Record<string, Path>> = {
   },
   PutObject: async (target) => {
     await overwrite(target, (key, headers) => target.send('PUT', `/${key}`, 'new', headers))
+  },
+  PutObjectAcl: async ({ evidence, send }) => {
+    const controls = await send('PUT', '?ownershipControls', ownedByWriters)
+    assert.equal(controls.status, 200, controls.text)
+    for (const { key, versionId } of evidence) {
+      const acl = { 'x-amz-acl': 'bucket-owner-full-control' }
+      const answer = await send('PUT', `/${key}?acl&versionId=${versionId}`, '', acl)
+      assert.equal(answer.status, 200, answer.text)
+    }
   },
   PutObjectLegalHold: async ({ bucket, evidence, send, stranger }) => {
     const lift = '<LegalHold><Status>OFF</Status></LegalHold>'

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { assertError, completeDocument, createUpload, partBytes, putObject } from './ask.ts'
+import {
+  assertError,
+  completeDocument,
+  createUpload,
+  partBytes,
+  putObject,
+  putVersion,
+  versionOf,
+} from './ask.ts'
 import { type Conformance, startConformance } from './harness.ts'
 import { tag } from './s3-client.ts'
 
@@ -37,4 +45,29 @@ test('UploadPartCopy makes parts of an object and of ranges of it', async () => 
   assert.equal(done.status, 200, done.text)
   const got = await at.s3.send({ path })
   assert.ok(got.bytes.equals(Buffer.concat([content, content.subarray(partBytes)])))
+})
+
+test('UploadPartCopy copies from the version that is named, and says which it read', async () => {
+  const bucket = await at.bucket({ versioning: 'Enabled' })
+  const source = `/${bucket}/source`
+  const first = await putVersion(at.s3, source, 'first')
+  const second = await putVersion(at.s3, source, 'second')
+  const path = `/${bucket}/t`
+  const uploadId = await createUpload(at.s3, path)
+  const copy = (query: string) =>
+    at.s3.send({
+      method: 'PUT',
+      path: `${path}?partNumber=1&uploadId=${uploadId}`,
+      headers: { 'x-amz-copy-source': `${source}${query}` },
+    })
+  assert.equal((await copy('')).headers['x-amz-copy-source-version-id'], second)
+  const marker = versionOf(await at.s3.send({ method: 'DELETE', path: source }))
+  assertError(await copy(''), 404, 'NoSuchKey')
+  assertError(await copy(`?versionId=${marker}`), 400, 'InvalidRequest')
+  const named = await copy(`?versionId=${first}`)
+  assert.equal(named.headers['x-amz-copy-source-version-id'], first)
+  const body = completeDocument([tag(named.text, 'ETag') ?? ''])
+  const done = await at.s3.send({ method: 'POST', path: `${path}?uploadId=${uploadId}`, body })
+  const got = await at.s3.send({ path })
+  assert.deepEqual([got.text, versionOf(got)], ['first', versionOf(done)])
 })
