@@ -135,10 +135,11 @@ function summary(report: JournalReport): object {
 export function custodyOf(name: string): (event: Readonly<Record<string, unknown>>) => boolean {
   const related = new Set([name])
   return (event) => {
-    const ids = [event.versionId, event.key, event.uploadId, event.blobId, ...blobIdsOf(event)]
+    const { versionId, markerId, key, uploadId, blobId } = event
+    const ids = [versionId, markerId, key, uploadId, blobId, ...blobIdsOf(event)]
     if (!ids.some((id) => typeof id === 'string' && related.has(id))) return false
     // By version, a key is not followed: other versions share it.
-    const followed = [event.uploadId, event.blobId, ...blobIdsOf(event)]
+    const followed = [uploadId, blobId, ...blobIdsOf(event)]
     for (const id of followed) if (typeof id === 'string' && id !== '') related.add(id)
     return true
   }
