@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import type { Operation } from '../../../gateway/operation.ts'
 import { operations } from '../../../gateway/operations/index.ts'
-import { actionsText, operationsTable, withTable } from '../../../ops/operations-table.ts'
+import { actionsText, operationsTable, readmeText, withTable } from '../../../ops/operations-table.ts'
+
+const readme = join(dirname(fileURLToPath(import.meta.url)), '../../../README.md')
+
+test('the operations in README are those of the gateway (npm run operations:table -- --write)', () => {
+  const text = readFileSync(readme, 'utf8')
+  assert.ok(text === withTable(text, readmeText()), 'run: npm run operations:table -- --write')
+})
 
 test('every operation has one row, which tells planned ones and ones without effect from the others', () => {
   const lines = operationsTable().split('\n')
