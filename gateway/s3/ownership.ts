@@ -83,6 +83,17 @@ function givesAllToBucketOwner(request: AclRequest, bucket: Bucket): boolean {
   )
 }
 
+/**
+ * `private`, from the bucket's owner, asks for just what he gets: an equivalent of bucket-owner-full-control, which AWS
+ * accepts. Clients like rclone send it with every upload.
+ */
+function isOwnersOwn(
+  request: AclRequest,
+  { bucket, identity }: { readonly bucket: Bucket; readonly identity: Identity },
+): boolean {
+  return request.kind === 'canned' && request.name === 'private' && accountIdOf(identity) === bucket.ownerId
+}
+
 /** The account that identity and ACL mean: anonymous writers have AWS's id. */
 export function accountIdOf(identity: Identity): string {
   return identity.kind === 'anonymous' ? anonymousAccountId : identity.accountId
@@ -107,7 +118,7 @@ export async function newObjectOwner(
   const ownership = ownershipOf(bucket)
   const toBucketOwner = request !== undefined && givesAllToBucketOwner(request, bucket)
   if (ownership === 'BucketOwnerEnforced') {
-    if (request !== undefined && !toBucketOwner) throw aclNotSupported()
+    if (request !== undefined && !toBucketOwner && !isOwnersOwn(request, context)) throw aclNotSupported()
     return { ownerId: bucket.ownerId, attributes: {} }
   }
   const preferred = ownership === 'BucketOwnerPreferred' && toBucketOwner

@@ -15,7 +15,9 @@ import { awsCli } from './aws-cli.ts'
 import { awsSdkJs } from './aws-sdk-js.ts'
 import { boto3 } from './boto3.ts'
 import { curl } from './curl.ts'
+import { duplicityRoundTrip } from './duplicity.ts'
 import { minioJs } from './minio-js.ts'
+import { minioJsSteps } from './minio-js-steps.ts'
 import { rclone } from './rclone.ts'
 import { resticRoundTrip } from './restic.ts'
 import { roundTrip } from './round-trip.ts'
@@ -67,6 +69,15 @@ describe('stock clients pass a round trip with unchanged defaults', () => {
     if (reason !== undefined) return t.skip(reason)
     await resticRoundTrip({ access, folder: join(folder, 'restic'), files: Object.values(files) })
   })
+
+  test('duplicity backs up, adds, verifies and restores', async (t) => {
+    const reason = await missingTool('duplicity', '--version')
+    if (reason !== undefined) return t.skip(reason)
+    await duplicityRoundTrip({ access, folder: join(folder, 'duplicity'), files: Object.values(files) })
+  })
+
+  test('minio-js uses versions, tags, Object Lock, documents of buckets and forms', () =>
+    minioJsSteps(access))
 
   test('s3fs mounts a bucket as a file system', async (t) => {
     const reason = await s3fsRoundTrip.unavailable()

@@ -25,7 +25,8 @@ test('BucketOwnerEnforced turns lists off, and is refused while the list grants 
   assertError(await list('private'), 400, 'AccessControlListNotSupported')
   const write = (acl: string) =>
     at.s3.send({ method: 'PUT', path: `/${bucket}/k`, body: 'x', headers: { 'x-amz-acl': acl } })
-  assertError(await write('private'), 400, 'AccessControlListNotSupported')
+  assertError(await write('public-read'), 400, 'AccessControlListNotSupported')
+  assert.equal((await write('private')).status, 200, 'from the owner it asks for what he gets')
   assert.equal((await write('bucket-owner-full-control')).status, 200)
 })
 

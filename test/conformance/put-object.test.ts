@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { awsBucketDefaults } from '../../gateway/bucket-defaults.ts'
 import { assertError, contentMd5, md5Hex, putObject, putVersion, setVersioning } from './ask.ts'
-import { type Conformance, startConformance } from './harness.ts'
+import { type Conformance, startConformance, startLocalGateway } from './harness.ts'
 import { tag, tags } from './s3-client.ts'
 
 let at: Conformance
@@ -241,4 +242,20 @@ test('PutObject protects what it writes, in a bucket with Object Lock only', asy
   assert.equal((await put(path, { ...lock, ...digest })).status, 200)
   const { headers } = await at.s3.send({ method: 'HEAD', path })
   for (const [name, value] of Object.entries(lock)) assert.equal(headers[name], value)
+})
+
+test('PutObject with the list `private` is taken from the owner where lists are off, other lists are refused', async () => {
+  const gateway = await startLocalGateway({ bucketDefaults: awsBucketDefaults })
+  try {
+    const s3 = gateway.client()
+    await s3.send({ method: 'PUT', path: '/enforced' })
+    const put = (list: string) =>
+      s3.send({ method: 'PUT', path: '/enforced/k', body: 'x', headers: { 'x-amz-acl': list } })
+    assert.equal((await put('private')).status, 200)
+    assert.equal((await put('bucket-owner-full-control')).status, 200)
+    assertError(await put('public-read'), 400, 'AccessControlListNotSupported')
+    assertError(await put('authenticated-read'), 400, 'AccessControlListNotSupported')
+  } finally {
+    await gateway.close()
+  }
 })
