@@ -23,10 +23,10 @@ import { parseLines, type TestResult } from './results.ts'
 import { pathInSuite, suiteSettings } from './suite.ts'
 
 export const runLimits = {
-  /** One phase of a test: the longest ones wait for twenty days of lifecycle. */
-  testSeconds: 300,
+  /** One phase of a test: some wait for twenty days of lifecycle, one cuts 15 MB of text into KiBs in Python. */
+  testSeconds: 600,
   /** A process that notes nothing for this long hangs where its own alarm does not reach: set-up, test and clean-up. */
-  silenceMs: 3 * 300_000 + 60_000,
+  silenceMs: 3 * 600_000 + 60_000,
   watchEveryMs: 1_000,
   /** Processes that die may be replaced this often altogether; a suite that kills more of them is not worth going on. */
   replacementsMax: 20,

@@ -34,16 +34,31 @@ export function renderReport(result: ConformanceResult): string {
     `**${tests.length} tests: ${all.passed} passed, ${all.failed} failed, ${all.skipped} skipped by the suite.** ` +
       `Of those that did not pass ${unexplained.length} are unexplained.`,
     '',
-    '| area | passed | failed | skipped |',
-    '| --- | --: | --: | --: |',
-    ...byArea(tests).map(({ area, tests: own }) => {
-      const { passed, failed, skipped } = tallyOf(own)
-      return `| ${area} | ${passed} | ${failed} | ${skipped} |`
-    }),
+    ...areaTable(tests),
     '',
     ...(unexplained.length === 0 ? [] : ['## Unexplained', '', ...unexplained.map(line), '']),
     ...explained(open),
   ].join('\n')
+}
+
+/** Columns of one width each, numbers to the right: as the formatter of this repository wants them. */
+function areaTable(tests: readonly TestResult[]): string[] {
+  const rows = byArea(tests).map(({ area, tests: own }) => {
+    const { passed, failed, skipped } = tallyOf(own)
+    return { area, numbers: [passed, failed, skipped].map(String) }
+  })
+  const heads = ['passed', 'failed', 'skipped']
+  const width = Math.max(4, ...rows.map((row) => row.area.length))
+  const line = (first: string, cells: readonly string[]): string =>
+    `| ${first} | ${cells.map((cell, at) => cell.padStart(heads[at]?.length ?? 0)).join(' | ')} |`
+  return [
+    line('area'.padEnd(width), heads),
+    line(
+      '-'.repeat(width),
+      heads.map((head) => `${'-'.repeat(head.length - 1)}:`),
+    ),
+    ...rows.map(({ area, numbers }) => line(area.padEnd(width), numbers)),
+  ]
 }
 
 function fields(values: Readonly<Record<string, string>>): string[] {
