@@ -22,7 +22,7 @@ export const listBuckets = defineServiceOperation({
       prefix: request.param('prefix') ?? '',
       region: request.param('bucket-region'),
       after: token === undefined || token === '' ? '' : decodeBucketToken(token),
-      pageSize: parsePositiveSize('max-buckets', request.param('max-buckets'), gatewayLimits.listBucketsMax),
+      pageSize: parseMaxBuckets(request.param('max-buckets')),
     }
   },
   call: async (input, context) => {
@@ -46,6 +46,19 @@ export const listBuckets = defineServiceOperation({
     ),
   }),
 })
+
+/** 1 to 10,000; larger ones are refused, not cut, unlike the sizes of other listings. Throws InvalidArgument. */
+function parseMaxBuckets(text: string | undefined): number {
+  const { listBucketsMax } = gatewayLimits
+  const size = parsePositiveSize('max-buckets', text, listBucketsMax + 1)
+  if (text === undefined || text === '') return listBucketsMax
+  if (size <= listBucketsMax) return size
+  throw invalidArgument(
+    'max-buckets',
+    text,
+    `Argument max-buckets must be an integer between 1 and ${listBucketsMax}`,
+  )
+}
 
 const nothing: { buckets: Bucket[]; next: string | undefined } = { buckets: [], next: undefined }
 

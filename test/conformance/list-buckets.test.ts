@@ -50,6 +50,8 @@ test('ListBuckets pages by max-buckets and filters by prefix', async () => {
 
 test('ListBuckets refuses sizes and tokens that are none', async () => {
   assertError(await at.s3.send({ path: '/?max-buckets=0' }), 400, 'InvalidArgument')
+  assertError(await at.s3.send({ path: '/?max-buckets=10001' }), 400, 'InvalidArgument')
+  assert.equal((await at.s3.send({ path: '/?max-buckets=10000' })).status, 200)
   assertError(await at.s3.send({ path: '/?continuation-token=x' }), 400, 'InvalidArgument')
 })
 
