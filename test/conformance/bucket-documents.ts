@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { assertError } from './ask.ts'
 import type { Conformance } from './harness.ts'
-import type { Answer, S3Client } from './s3-client.ts'
+import { type Answer, type S3Client, tag } from './s3-client.ts'
 
 export interface BucketDocument {
   readonly bucket: string
@@ -61,4 +61,17 @@ export async function assertDeletes(
     assert.equal(answer.text, '')
     assertError(await document.get(), 404, code)
   }
+}
+
+/** A feature that no bucket uses: one answer for its owner, whatever he asks, and none for others. */
+export async function assertNotUsed(
+  at: Conformance,
+  { method, query, status, code }: { method: string; query: string; status: number; code?: string },
+): Promise<void> {
+  const path = `/${await at.bucket()}?${query}`
+  const answer = await at.s3.send({ method, path })
+  if (code === undefined) assert.equal(answer.status, status, answer.text)
+  else assertError(answer, status, code)
+  if (status === 200) assert.equal(tag(answer.text, 'IsTruncated'), 'false')
+  assertError(await at.other.send({ method, path }), 403, 'AccessDenied')
 }

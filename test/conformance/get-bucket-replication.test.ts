@@ -1,0 +1,17 @@
+import { after, before, test } from 'node:test'
+import { assertNotUsed } from './bucket-documents.ts'
+import { type Conformance, startConformance } from './harness.ts'
+
+let at: Conformance
+before(async () => {
+  at = await startConformance()
+})
+after(() => at.close())
+
+test('GetBucketReplication finds none', () =>
+  assertNotUsed(at, {
+    method: 'GET',
+    query: 'replication',
+    status: 404,
+    code: 'ReplicationConfigurationNotFoundError',
+  }))

@@ -1,0 +1,12 @@
+import { after, before, test } from 'node:test'
+import { assertNotUsed } from './bucket-documents.ts'
+import { type Conformance, startConformance } from './harness.ts'
+
+let at: Conformance
+before(async () => {
+  at = await startConformance()
+})
+after(() => at.close())
+
+test('ListBucketMetricsConfigurations lists none', () =>
+  assertNotUsed(at, { method: 'GET', query: 'metrics', status: 200 }))
