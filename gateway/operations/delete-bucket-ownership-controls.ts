@@ -10,6 +10,6 @@ export const deleteBucketOwnershipControls = defineOperation({
   action: 's3:PutBucketOwnershipControls',
   body: 'none',
   decode: () => undefined,
-  call: (_input, context) => configure(context, { objectOwnership: null }),
+  call: (_input, context) => configure(context, { objectOwnership: null, ownershipImplied: null }),
   encode: () => ({ status: 204 }),
 })

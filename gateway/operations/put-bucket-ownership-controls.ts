@@ -21,7 +21,7 @@ export const putBucketOwnershipControls = defineOperation({
     ) {
       throw new S3Error('InvalidBucketAclWithObjectOwnership')
     }
-    await configure(context, { objectOwnership })
+    await configure(context, { objectOwnership, ownershipImplied: null })
   },
   encode: () => ({ status: 200 }),
 })

@@ -84,14 +84,20 @@ function givesAllToBucketOwner(request: AclRequest, bucket: Bucket): boolean {
 }
 
 /**
- * `private`, from the bucket's owner, asks for just what he gets: an equivalent of bucket-owner-full-control, which AWS
- * accepts. Clients like rclone send it with every upload.
+ * `private` from the bucket's owner asks for just what he gets. AWS refuses it where lists are off, and so do we where
+ * somebody turned them off; in a bucket that is so by default only it is let pass, since clients that are older than
+ * that default (rclone 1.60, s3fs) send it with every upload, and an upload must not fail for that (decision 0191).
  */
 function isOwnersOwn(
   request: AclRequest,
   { bucket, identity }: { readonly bucket: Bucket; readonly identity: Identity },
 ): boolean {
-  return request.kind === 'canned' && request.name === 'private' && accountIdOf(identity) === bucket.ownerId
+  return (
+    bucket.configuration?.ownershipImplied === true &&
+    request.kind === 'canned' &&
+    request.name === 'private' &&
+    accountIdOf(identity) === bucket.ownerId
+  )
 }
 
 /** The account that identity and ACL mean: anonymous writers have AWS's id. */
@@ -179,10 +185,12 @@ export async function newBucketAccess(
   ownerId: string,
   { bucketDefaults, accounts }: { readonly bucketDefaults: BucketDefaults; readonly accounts: AccountSource },
 ): Promise<BucketConfiguration> {
-  const objectOwnership = decodeOwnershipHeader(headers) ?? bucketDefaults.ownership
+  const chosen = decodeOwnershipHeader(headers)
+  const objectOwnership = chosen ?? bucketDefaults.ownership
   const request = decodeAclHeaders(headers)
   const block = bucketDefaults.publicAccessBlock ? { publicAccessBlock: blockEverything } : {}
-  const ownership = objectOwnership === undefined ? {} : { objectOwnership }
+  const implied = chosen === undefined ? ({ ownershipImplied: true } as const) : {}
+  const ownership = objectOwnership === undefined ? {} : { objectOwnership, ...implied }
   if (request === undefined) return { ...ownership, ...block }
   const acl = await resolveAcl(request, { ownerId, bucketOwnerId: ownerId }, accounts)
   if (objectOwnership === 'BucketOwnerEnforced') {

@@ -158,6 +158,8 @@ export interface BucketConfiguration {
   readonly acl?: Acl
   readonly publicAccessBlock?: PublicAccessBlock
   readonly objectOwnership?: ObjectOwnership
+  /** The ownership is that of the gateway's defaults: nobody chose it. */
+  readonly ownershipImplied?: true
   readonly tags?: Tags
   readonly cors?: readonly CorsRule[]
   readonly lifecycle?: readonly LifecycleRule[]

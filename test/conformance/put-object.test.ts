@@ -244,7 +244,7 @@ test('PutObject protects what it writes, in a bucket with Object Lock only', asy
   for (const [name, value] of Object.entries(lock)) assert.equal(headers[name], value)
 })
 
-test('PutObject with the list `private` is taken from the owner where lists are off, other lists are refused', async () => {
+test('PutObject with the list `private` passes for the owner where lists are off by default only', async () => {
   const gateway = await startLocalGateway({ bucketDefaults: awsBucketDefaults })
   try {
     const s3 = gateway.client()
@@ -254,7 +254,10 @@ test('PutObject with the list `private` is taken from the owner where lists are 
     assert.equal((await put('private')).status, 200)
     assert.equal((await put('bucket-owner-full-control')).status, 200)
     assertError(await put('public-read'), 400, 'AccessControlListNotSupported')
-    assertError(await put('authenticated-read'), 400, 'AccessControlListNotSupported')
+    const rule = '<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>'
+    const body = `<OwnershipControls>${rule}</OwnershipControls>`
+    assert.equal((await s3.send({ method: 'PUT', path: '/enforced?ownershipControls', body })).status, 200)
+    assertError(await put('private'), 400, 'AccessControlListNotSupported')
   } finally {
     await gateway.close()
   }
