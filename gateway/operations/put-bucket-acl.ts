@@ -15,6 +15,7 @@ export const putBucketAcl = defineOperation({
   call: async (input, context) => {
     const { ownerId } = context.bucket
     const acl = await resolveNewAcl(input, ownerId, context)
+    if (acl === undefined) return
     await configure(context, { acl: isPrivateAcl(acl, ownerId) ? null : acl })
   },
   encode: () => ({ status: 200 }),

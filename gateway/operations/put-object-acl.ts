@@ -3,7 +3,7 @@ import { shownVersionId } from '../object/object-store.ts'
 import { defineOperation } from '../operation.ts'
 import { isPrivateAcl } from '../s3/acl.ts'
 import { amendedHeaders, amendVersion, readVersion } from '../s3/amendment.ts'
-import { aclNotSupported, aclsCount, decodeNewAcl, resolveNewAcl } from '../s3/ownership.ts'
+import { decodeNewAcl, resolveNewAcl } from '../s3/ownership.ts'
 import { requestedVersion } from '../s3/versions.ts'
 
 export const putObjectAcl = defineOperation({
@@ -18,9 +18,10 @@ export const putObjectAcl = defineOperation({
   decode: (request) => ({ ...decodeNewAcl(request), versionId: requestedVersion(request) }),
   call: async (input, context) => {
     const { key, versionId } = input
-    const { version } = await readVersion({ key, versionId }, context)
-    if (!aclsCount(context.bucket)) throw aclNotSupported()
+    const object = await readVersion({ key, versionId }, context)
+    const { version } = object
     const acl = await resolveNewAcl(input, version.ownerId, context)
+    if (acl === undefined) return object
     const change = { kind: 'acl', acl: isPrivateAcl(acl, version.ownerId) ? null : acl } as const
     // The version that was decided about, whatever has become current meanwhile.
     return amendVersion({ key, versionId: versionId ?? shownVersionId(version) }, change, { context })

@@ -161,15 +161,19 @@ export function decodeNewAcl(request: S3Request): NewAcl & { readonly key: strin
 }
 
 /**
- * The list for a bucket or object of this owner. Throws AccessControlListNotSupported, AccessDenied (another owner,
+ * The list for a bucket or object of this owner; undefined: what is in force anyway, for where lists are off AWS takes
+ * the bucket owner's full control "or an equivalent form of this ACL expressed in XML". Throws AccessControlListNotSupported, AccessDenied (another owner,
  * blocked public list), and as resolveAcl.
  */
 export async function resolveNewAcl(
   { request, ownerId: named }: NewAcl,
   ownerId: string,
   { bucket, accounts }: { readonly bucket: Bucket; readonly accounts: AccountSource },
-): Promise<Acl> {
-  if (!aclsCount(bucket)) throw aclNotSupported()
+): Promise<Acl | undefined> {
+  if (!aclsCount(bucket)) {
+    if (givesAllToBucketOwner(request, bucket)) return undefined
+    throw aclNotSupported()
+  }
   if (named !== undefined && named !== ownerId) throw new S3Error('AccessDenied')
   const acl = await resolveAcl(request, { ownerId, bucketOwnerId: bucket.ownerId }, accounts)
   checkPublicAcl(acl, bucket)

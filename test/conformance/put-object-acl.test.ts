@@ -146,6 +146,11 @@ test('PutObjectAcl refuses lists that do not count, are blocked, or are none', a
   await putObject(at.s3, `/${enforced}/k`)
   const headers = { 'x-amz-acl': 'private' }
   assertError(await put(`/${enforced}/k`, { headers }), 400, 'AccessControlListNotSupported')
+  // What is in force anyway may be said, as s3cmd does when it copies.
+  const inForce = aclDocument(owner, [byId(owner), 'FULL_CONTROL'])
+  assert.equal((await put(`/${enforced}/k`, { body: inForce })).status, 200)
+  const more = aclDocument(owner, [byId(owner), 'FULL_CONTROL'], [byId(friend), 'READ'])
+  assertError(await put(`/${enforced}/k`, { body: more }), 400, 'AccessControlListNotSupported')
   const { text } = await at.s3.send({ path: `/${enforced}/k?acl=` })
   assert.deepEqual(tags(text, 'Permission'), ['FULL_CONTROL'])
 })
