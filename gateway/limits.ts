@@ -36,6 +36,8 @@ export const gatewayLimits = {
   slowAnswerMs: 10_000,
   /** AWS: largest object in one PUT, part or copy. */
   objectBytesMax: 5 * GiB,
+  /** AWS: largest object that parts make. */
+  uploadedBytesMax: 5 * 1024 * GiB,
   /** AWS: smallest part but the last. The catalog enforces it. */
   partNumberMax: 10_000,
   /** AWS: key length in UTF-8 bytes. */

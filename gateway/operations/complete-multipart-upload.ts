@@ -41,7 +41,7 @@ export const completeMultipartUpload = defineOperation({
   slowAnswer: true,
   decode,
   call: async (input, context: BucketContext): Promise<Completed> => {
-    const { store, bucket, call } = context
+    const { store, bucket, call, limits } = context
     const { key, uploadId, conditions } = input
     let found: { upload: Upload; parts: readonly Part[] }
     try {
@@ -53,6 +53,7 @@ export const completeMultipartUpload = defineOperation({
     // AWS asks for it of uploads that have checksums; every upload has one here.
     checkUploadKey(found.upload, input.customerKey)
     const parts = chooseParts(input, found.parts)
+    checkSize(parts, limits.uploadedBytesMax)
     const checksum = wholeChecksum(input, found.upload, parts)
     const completed = await store.completeUpload(
       {
@@ -153,6 +154,15 @@ function chooseParts(input: Input, stored: readonly Part[]): Part[] {
       })
     }
     return part
+  })
+}
+
+/** Throws EntityTooLarge. */
+function checkSize(parts: readonly Part[], bytesMax: number): void {
+  const bytes = parts.reduce((sum, part) => sum + part.bytes, 0)
+  if (bytes <= bytesMax) return
+  throw new S3Error('EntityTooLarge', undefined, {
+    details: { ProposedSize: bytes, MaxSizeAllowed: bytesMax },
   })
 }
 

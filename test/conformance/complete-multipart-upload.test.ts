@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { assertError, completeDocument, createUpload, md5Hex, partBytes, putObject, putPart } from './ask.ts'
-import { type Conformance, startConformance } from './harness.ts'
+import { type Conformance, startConformance, startLocalGateway } from './harness.ts'
 import { tag } from './s3-client.ts'
 
 let at: Conformance
@@ -131,4 +131,25 @@ test('CompleteMultipartUpload completes conditionally', async () => {
   assertError(await complete(path, uploadId, body, { 'if-match': '"x"' }), 412, 'PreconditionFailed')
   assert.equal((await at.s3.send({ path })).text, 'earlier')
   assert.equal((await complete(path, uploadId, body, { 'if-match': `"${md5Hex('earlier')}"` })).status, 200)
+})
+
+test('CompleteMultipartUpload refuses parts that make more than an object may hold, and keeps them', async () => {
+  const gateway = await startLocalGateway({ limits: { uploadedBytesMax: partBytes } })
+  try {
+    const s3 = gateway.client()
+    await s3.send({ method: 'PUT', path: '/bounded' })
+    const uploadId = await createUpload(s3, '/bounded/k')
+    const etags = [
+      await putPart(s3, '/bounded/k', { uploadId, partNumber: 1, body: first }),
+      await putPart(s3, '/bounded/k', { uploadId, partNumber: 2, body: 'x' }),
+    ]
+    const path = `/bounded/k?uploadId=${uploadId}`
+    const refused = await s3.send({ method: 'POST', path, body: completeDocument(etags) })
+    assertError(refused, 400, 'EntityTooLarge')
+    assert.equal((await s3.send({ method: 'HEAD', path: '/bounded/k' })).status, 404)
+    const done = await s3.send({ method: 'POST', path, body: completeDocument(etags.slice(0, 1)) })
+    assert.equal(done.status, 200, done.text)
+  } finally {
+    await gateway.close()
+  }
 })
