@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { appendFileSync, copyFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { sha256Hex } from '../workload/bodies.ts'
+import { minioClient } from './minio-js.ts'
 import type { FileErrand } from './restic.ts'
 import { awsEnvironment, runTool } from './stock-client.ts'
 
@@ -26,6 +27,8 @@ export async function duplicityRoundTrip({ access, folder, files }: FileErrand):
       ],
       { env: awsEnvironment(access, folder) },
     )
+  // It makes no bucket.
+  await minioClient(access).makeBucket('client-duplicity', access.region)
   appendFileSync(grown, 'first\n')
   await duplicity('full', source, target)
   appendFileSync(grown, 'second\n')

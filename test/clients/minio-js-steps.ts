@@ -1,22 +1,16 @@
 /**
  * What minio-js does beyond bytes: versions, tags, Object Lock, lifecycle, encryption, a policy and a form, each read
- * back through the same client.
+ * back through the same client. Not its setBucketTagging, which takes AWS's 204 for an error.
  */
 import assert from 'node:assert/strict'
-import { Client } from 'minio'
+import type { Client } from 'minio'
 import type { ClientAccess } from '../../ops/dev/client-settings.ts'
+import { minioClient } from './minio-js.ts'
 
 const region = 'eu-central-1'
 
-export async function minioJsSteps({ endpoint, accessKeyId, secretAccessKey }: ClientAccess): Promise<void> {
-  const { hostname, port } = new URL(endpoint)
-  const client = new Client({
-    endPoint: hostname,
-    port: Number(port),
-    useSSL: false,
-    accessKey: accessKeyId,
-    secretKey: secretAccessKey,
-  })
+export async function minioJsSteps(access: ClientAccess): Promise<void> {
+  const client = minioClient(access)
   await versions(client)
   await tags(client)
   await lock(client)
@@ -47,8 +41,6 @@ async function versions(client: Client): Promise<void> {
 async function tags(client: Client): Promise<void> {
   const bucket = 'steps-tags'
   await client.makeBucket(bucket, region)
-  await client.setBucketTagging(bucket, { land: 'by' })
-  assert.deepEqual(await client.getBucketTagging(bucket), [{ Key: 'land', Value: 'by' }])
   await client.putObject(bucket, 'k', 'x')
   await client.setObjectTagging(bucket, 'k', { art: 'standard' })
   assert.deepEqual(await client.getObjectTagging(bucket, 'k'), [{ Key: 'art', Value: 'standard' }])
@@ -59,21 +51,24 @@ async function tags(client: Client): Promise<void> {
 async function lock(client: Client): Promise<void> {
   const bucket = 'steps-lock'
   await client.makeBucket(bucket, region, { ObjectLocking: true })
-  await client.setObjectLockConfig(bucket, { mode: 'GOVERNANCE', unit: 'Days', validity: 1 })
-  const config: Promise<{ mode?: string }> = client.getObjectLockConfig(bucket) as never
-  assert.equal((await config).mode, 'GOVERNANCE')
   const { versionId } = await client.putObject(bucket, 'k', 'evidence')
   const named = { versionId: versionId ?? '' }
+  const retainUntilDate = new Date(Date.now() + 86_400_000).toISOString()
+  await client.putObjectRetention(bucket, 'k', { ...named, mode: 'GOVERNANCE', retainUntilDate } as never)
   const retention = await client.getObjectRetention(bucket, 'k', named)
   assert.equal(retention?.mode, 'GOVERNANCE')
   await assert.rejects(client.removeObject(bucket, 'k', named), { code: 'AccessDenied' })
   await client.setObjectLegalHold(bucket, 'k', { ...named, status: 'ON' })
-  assert.equal(await client.getObjectLegalHold(bucket, 'k', named), 'ON')
+  assert.deepEqual(await client.getObjectLegalHold(bucket, 'k', named), { Status: 'ON' })
   await assert.rejects(client.removeObject(bucket, 'k', { ...named, governanceBypass: true }), {
     code: 'AccessDenied',
   })
   await client.setObjectLegalHold(bucket, 'k', { ...named, status: 'OFF' })
   await client.removeObject(bucket, 'k', { ...named, governanceBypass: true })
+  // Behind the upload: over HTTP minio-js sends no digest, which a default retention asks for.
+  await client.setObjectLockConfig(bucket, { mode: 'GOVERNANCE', unit: 'Days', validity: 1 })
+  const config: Promise<{ mode?: string }> = client.getObjectLockConfig(bucket) as never
+  assert.equal((await config).mode, 'GOVERNANCE')
 }
 
 async function documents(client: Client): Promise<void> {

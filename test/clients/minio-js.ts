@@ -1,19 +1,24 @@
 /** minio-js; it uploads in parts from 64 MiB on. */
 import { Client, CopyConditions } from 'minio'
+import type { ClientAccess } from '../../ops/dev/client-settings.ts'
 import type { StockClient } from './stock-client.ts'
+
+export function minioClient({ endpoint, accessKeyId, secretAccessKey }: ClientAccess): Client {
+  const { hostname, port } = new URL(endpoint)
+  return new Client({
+    endPoint: hostname,
+    port: Number(port),
+    useSSL: false,
+    accessKey: accessKeyId,
+    secretKey: secretAccessKey,
+  })
+}
 
 export const minioJs: StockClient = {
   name: 'minio-js',
   unavailable: async () => undefined,
-  open: async ({ endpoint, accessKeyId, secretAccessKey }) => {
-    const { hostname, port } = new URL(endpoint)
-    const client = new Client({
-      endPoint: hostname,
-      port: Number(port),
-      useSSL: false,
-      accessKey: accessKeyId,
-      secretKey: secretAccessKey,
-    })
+  open: async (access) => {
+    const client = minioClient(access)
     return {
       makeBucket: (bucket) => client.makeBucket(bucket, 'eu-central-1'),
       put: async (bucket, key, file) => void (await client.fPutObject(bucket, key, file)),
