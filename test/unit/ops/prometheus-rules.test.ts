@@ -19,6 +19,7 @@ test('the alerts exist, each with a promtool test and a runbook', () => {
     'GatewayErrors',
     'SpaceLow',
     'ClockOff',
+    'EventsWaiting',
   ])
   for (const alert of alerts) {
     assert.ok(existsSync(join(folder, 'tests', `${alert}.test.yml`)), `${alert} has no rule test`)
