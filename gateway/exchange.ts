@@ -30,6 +30,11 @@ export function createRequestId(): string {
   return id
 }
 
+/** The client's address, IPv4 as such; '' when its connection is gone. */
+export function remoteIp({ socket }: IncomingMessage): string {
+  return socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
+}
+
 export interface ExchangeOptions {
   readonly raw: IncomingMessage
   readonly res: ServerResponse

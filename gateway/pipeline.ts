@@ -22,7 +22,7 @@ import { anonymous, type Identity } from './auth/identity.ts'
 import { PolicyCache } from './auth/policy/policy-cache.ts'
 import { type RequestFacts, RequestKeys } from './auth/request-keys.ts'
 import type { BucketDefaults } from './bucket-defaults.ts'
-import { Exchange } from './exchange.ts'
+import { Exchange, remoteIp } from './exchange.ts'
 import type { QueryParts } from './iam/query-action.ts'
 import { type QueryAnswer, QueryApi, type QueryRequest } from './iam/query-api.ts'
 import type { GatewayLimits } from './limits.ts'
@@ -496,8 +496,4 @@ function raisedBy(
   if (raises === undefined) return {}
   const principalId = identity.kind === 'anonymous' ? 'Anonymous' : identity.userId
   return { raises: { event: raises, principalId, sourceIp: remoteIp(raw) } }
-}
-
-function remoteIp({ socket }: IncomingMessage): string {
-  return socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
 }

@@ -4,7 +4,7 @@
 import { TLSSocket } from 'node:tls'
 import type { Bucket } from '../../node/core/registry-types.ts'
 import type { Identity } from '../auth/identity.ts'
-import type { Exchange } from '../exchange.ts'
+import { type Exchange, remoteIp } from '../exchange.ts'
 import type { OperationRow } from '../operation.ts'
 import { type Address, queryValue } from '../s3/address.ts'
 import { type AccessRecord, accessOperation } from './access-record.ts'
@@ -32,7 +32,7 @@ export function accessRecordOf(observed: Observed): AccessRecord {
     bucketOwnerId: bucket.ownerId,
     bucket: bucket.name,
     timeMs: observed.timeMs,
-    remoteIp: socket.remoteAddress?.replace(/^::ffff:/, '') ?? '-',
+    remoteIp: remoteIp(raw) || '-',
     requester: requesterOf(identity),
     requestId: exchange.requestId,
     operation: accessOperation(operation),

@@ -14,6 +14,7 @@ import { S3Error } from '../s3/errors.ts'
 import { accountIdOf, aclsCount } from '../s3/ownership.ts'
 import { publicAccessOf } from '../s3/public-access.ts'
 import type { Identity } from './identity.ts'
+import { identityPolicySet, principalOf } from './identity-side.ts'
 import type { Policy } from './policy/compile.ts'
 import { type Decision, decide, type PolicySet } from './policy/decision.ts'
 import type { PolicyCache } from './policy/policy-cache.ts'
@@ -79,11 +80,6 @@ const keyActions = new Set(['s3:PutObject', 's3:AbortMultipartUpload', 's3:ListM
 
 export function accessDenied(): S3Error {
   return new S3Error('AccessDenied')
-}
-
-function principalOf(identity: Identity): PolicyPrincipal {
-  const { kind, accountId, userId, arn, isRoot, roleArn } = identity
-  return { kind, accountId, userId, arn, isRoot, ...(roleArn === undefined ? {} : { roleArn }) }
 }
 
 export function bucketArn(name: string): string {
@@ -250,14 +246,7 @@ export class RequestAccess {
   }
 
   #identitySide(): Omit<PolicySet, 'resource'> {
-    if (this.#identityPolicies !== undefined) return this.#identityPolicies
-    const { policies, boundary, sessionPolicies } = this.#facts.identity
-    const compiled = (text: string): Policy => this.#cache.get(text, 'identity')
-    this.#identityPolicies = {
-      identity: policies.map(compiled),
-      boundary: boundary === undefined ? undefined : compiled(boundary),
-      session: sessionPolicies?.map(compiled),
-    }
+    this.#identityPolicies ??= identityPolicySet(this.#facts.identity, this.#cache)
     return this.#identityPolicies
   }
 }

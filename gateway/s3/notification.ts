@@ -6,6 +6,7 @@
  * Source: AWS, "NotificationConfiguration", Amazon S3 API Reference; "Supported event types for SQS, SNS, and Lambda".
  */
 import type { NotificationRule } from '../../node/core/bucket-configuration.ts'
+import { matchesEvent } from '../../node/core/notification.ts'
 import { S3Error } from './errors.ts'
 import {
   checkChildren,
@@ -139,11 +140,6 @@ function checkOverlaps(rules: readonly NotificationRule[]): void {
       )
     }
   })
-}
-
-/** Whether a rule that names `pattern` is about `event`, which may be a pattern itself. */
-export function matchesEvent(pattern: string, event: string): boolean {
-  return pattern === event || (pattern.endsWith('*') && event.startsWith(pattern.slice(0, -1)))
 }
 
 function sharesEvents(a: NotificationRule, b: NotificationRule): boolean {

@@ -94,8 +94,12 @@ function listenersTo(
 }
 
 function wants({ events }: NotificationRule, name: EventName): boolean {
-  const group = `s3:${name.slice(0, name.indexOf(':'))}:*`
-  return events.includes(`s3:${name}`) || events.includes(group)
+  return events.some((pattern) => matchesEvent(pattern, `s3:${name}`))
+}
+
+/** Whether a rule that names `pattern` is about `event`, which may be a pattern itself. Both with AWS's prefix. */
+export function matchesEvent(pattern: string, event: string): boolean {
+  return pattern === event || (pattern.endsWith('*') && event.startsWith(pattern.slice(0, -1)))
 }
 
 function matchesKey({ filter }: NotificationRule, key: string): boolean {

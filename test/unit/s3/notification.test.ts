@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeNotifications, encodeNotifications, matchesEvent } from '../../../gateway/s3/notification.ts'
+import { decodeNotifications, encodeNotifications } from '../../../gateway/s3/notification.ts'
 import { parseXml } from '../../../gateway/s3/xml.ts'
+import { matchesEvent } from '../../../node/core/notification.ts'
 import { codeOf } from './s3-error-of.ts'
 
 const root = 'NotificationConfiguration'
