@@ -42,7 +42,7 @@ export class XorEngine implements Engine {
   #compile({ map, mode }: MapJob, strideBytes: number): WebAssembly.Module {
     const { width, field } = this.#code
     const orders = this.#tunedOrders(map)
-    const { passes } = planXor(field, map, {
+    const { passes, sideBySide } = planXor(field, map, {
       registers: mode === 'compare' ? REGISTERS - 1 : REGISTERS,
       searchAdditions: SEARCH_ADDITIONS,
       ...(orders && { orders }),
@@ -53,7 +53,7 @@ export class XorEngine implements Engine {
       strideBytes,
       sources: map.sources,
       targets: map.targets,
-      lanes: this.#lanes,
+      lanes: sideBySide ? 2 : this.#lanes,
       spillAddress: 0,
       spillWordsMax: SPILL_WORDS_MAX,
     }

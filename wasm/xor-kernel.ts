@@ -79,7 +79,7 @@ export function xorKernelModule(passes: readonly KernelPass[], shape: KernelShap
 }
 
 /** Steps up to which both halves of a packet are written out in the loop: it saves the detour of the address. */
-const UNROLLED_STEPS_MAX = 200
+const UNROLLED_STEPS_MAX = 400
 
 /** The halves of a packet that one turn of the loop computes, those in one list step by step together. */
 function lanesPerTurn(lanes: 1 | 2, steps: number): readonly (readonly number[])[] {

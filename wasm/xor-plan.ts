@@ -31,6 +31,8 @@ export interface XorPlan {
   readonly orders: readonly Int32Array[]
   /** Additions, loads and stores of one column: the core retires a fixed number of them a cycle. */
   readonly operations: number
+  /** Whether half of the registers are enough, so that two columns can be computed side by side. */
+  readonly sideBySide: boolean
 }
 
 /** Targets per pass that are tried: more targets share more sums, fewer fit the registers. */
@@ -56,6 +58,8 @@ export function planXor(
     draft.reduce((sum, pass) => sum + pass.operations, 0)
   const best = drafts.reduce((least, draft) => (operations(draft) < operations(least) ? draft : least))
   const events = best.map((pass) => pass.events)
+  const narrow = options.orders ? undefined : sideBySidePlan(events, options.registers)
+  if (narrow) return narrow
   return assemble(events, options.orders ?? searchOrders(events, options), options.registers)
 }
 
@@ -92,6 +96,21 @@ function draftPass(program: XorProgram, registers: number): DraftPass {
   return { events, operations: xorCount(program) + loads + stores }
 }
 
+/**
+ * The plan for two columns at a time, where one pass over the sources in their order reads every word once and
+ * spills none in half of the registers: no search can make it shorter. A plain XOR of cells is of this kind, and
+ * taking whole cache lines of one cell after the other is worth a tenth of its speed.
+ */
+function sideBySidePlan(events: readonly XorEvents[], registers: number): XorPlan | undefined {
+  const [pass] = events
+  if (!pass || events.length > 1) return undefined
+  const { inputs, outputs } = pass.program
+  const order = orderBy(pass, eagerPriorities(pass))
+  const { loads, stores } = assignRegisters(pass, order, registers >> 1)
+  if (loads > inputs || stores > outputs.length) return undefined
+  return { ...assemble(events, [order], registers >> 1), sideBySide: true }
+}
+
 function searchOrders(events: readonly XorEvents[], options: PlanOptions): Int32Array[] {
   const additions = events.reduce((sum, pass) => sum + pass.waits.length, 0)
   const steps = Math.floor(options.searchAdditions / (additions + 1))
@@ -117,5 +136,5 @@ function assemble(events: readonly XorEvents[], orders: readonly Int32Array[], r
     firstOutput += pass.program.outputs.length
     operations += xorCount(pass.program) + loads + stores
   })
-  return { passes, orders, operations }
+  return { passes, orders, operations, sideBySide: false }
 }

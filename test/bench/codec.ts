@@ -6,6 +6,7 @@
  * --json prints one object and nothing else on standard output; --full adds to it the XOR-read limit, checksums, MD5
  * and all cores; without --json a table. --quick: 64 KiB cells and shorter rounds.
  */
+import { existsSync, readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { ReedSolomonErasure } from '@subspace/reed-solomon-erasure.wasm'
 import { type CodeSpec, codecFor, type Stripe } from '../../wasm/codec.ts'
@@ -36,6 +37,8 @@ const SLOW_ROUND_BYTES = 4e6
 const WARM_UP_MS = 200
 /** Memory of the pool that stripes are taken from. */
 const POOL_BYTES = 2 ** 25
+/** Stripes that take turns, one a round: which cells fight for the same cache sets is decided by their pages. */
+const STRIPES_MAX = 7
 
 type Op = 'encode' | 'lostM' | 'lost1'
 const OPS: readonly Op[] = ['encode', 'lostM', 'lost1']
@@ -102,12 +105,32 @@ function lostShards(op: Op, k: number, m: number): number[] {
   return Array.from({ length: op === 'lost1' ? 1 : Math.min(k, m) }, (_, shard) => shard)
 }
 
-function wasmRunner(stripe: Stripe, cellBytes: number, op: Op, [k, m]: readonly [number, number]): Runner {
+/** Each run takes the next stripe, once without being timed: the pages are touched, the caches hold what they can. */
+function stripeRunner(stripes: readonly Stripe[], bytes: number, work: (stripe: Stripe) => void): Runner {
+  let runs = 0
+  return {
+    bytes,
+    run: (rounds) => {
+      const stripe = stripes[runs++ % stripes.length] as Stripe
+      work(stripe)
+      return repeat(rounds, () => work(stripe))
+    },
+  }
+}
+
+function wasmRunner(
+  stripes: readonly Stripe[],
+  cellBytes: number,
+  op: Op,
+  [k, m]: readonly [number, number],
+): Runner {
   const lost = new Set(lostShards(op, k, m))
-  const present = stripe.cells.map((_, shard) => !lost.has(shard))
-  const work =
-    op === 'encode' ? () => stripe.encode(cellBytes) : () => stripe.reconstruct(cellBytes, { present })
-  return { bytes: k * cellBytes, run: (rounds) => repeat(rounds, work) }
+  const present = Array.from({ length: k + m }, (_, shard) => !lost.has(shard))
+  const work = (stripe: Stripe): void => {
+    if (op === 'encode') stripe.encode(cellBytes)
+    else stripe.reconstruct(cellBytes, { present })
+  }
+  return stripeRunner(stripes, k * cellBytes, work)
 }
 
 function npmRunner(
@@ -127,25 +150,23 @@ function npmRunner(
   return { bytes: k * cellBytes, run: (rounds) => repeat(rounds, work) }
 }
 
-/**
- * A stripe in the middle of a pool of the size that a gateway has: such a memory lies in huge pages where the
- * system grants them, a single stripe's would not.
- */
-function stripeInPool(
+/** Stripes from all over a pool of the size that a gateway has. */
+function stripesInPool(
   spec: CodeSpec,
   cellBytes: number,
-): { readonly stripe: Stripe; readonly bytes: number } {
+): { readonly stripes: readonly Stripe[]; readonly bytes: number } {
   const codec = codecFor(spec)
   // Fields of five bits have blocks that no power of two is a multiple of: the largest cell that fits.
   const bytes = Math.floor(cellBytes / codec.blockBytes) * codec.blockBytes
   const cells = spec.dataShards + spec.parityShards
   const stripesMax = Math.max(2, Math.ceil(POOL_BYTES / (cells * bytes)))
   const pool = codec.createStripePool({ cellBytesMax: bytes, trailerBytes: 8, stripesMax })
-  let stripe = pool.tryAcquire()
-  for (let skipped = 0; skipped < stripesMax / 2; skipped++) stripe = pool.tryAcquire() ?? stripe
-  if (!stripe) throw new Error('a fresh pool has a stripe')
-  for (const cell of stripe.cells) cell.fill(7)
-  return { stripe, bytes }
+  const all: Stripe[] = []
+  for (let stripe = pool.tryAcquire(); stripe; stripe = pool.tryAcquire()) all.push(stripe)
+  const apart = Math.ceil(all.length / STRIPES_MAX)
+  const stripes = all.filter((_, index) => index % apart === 0)
+  for (const { cells } of stripes) for (const cell of cells) cell.fill(7)
+  return { stripes, bytes }
 }
 
 /** memcpy: k cells copied, into as many others. */
@@ -157,8 +178,8 @@ function copyRunner(cellBytes: number, k: number): Runner {
 
 /** The XOR-read limit: k cells read, one written, by the same engine (k+1). */
 function xorReadRunner(cellBytes: number, k: number): Runner {
-  const { stripe, bytes } = stripeInPool({ code: 'cauchy-xor', dataShards: k, parityShards: 1 }, cellBytes)
-  return { bytes: k * bytes, run: (rounds) => repeat(rounds, () => stripe.encode(bytes)) }
+  const { stripes, bytes } = stripesInPool({ code: 'cauchy-xor', dataShards: k, parityShards: 1 }, cellBytes)
+  return stripeRunner(stripes, k * bytes, (stripe) => stripe.encode(bytes))
 }
 
 async function benchGeometry(
@@ -167,11 +188,11 @@ async function benchGeometry(
   comparators: { readonly npm: ReedSolomonErasure; readonly isal: IsalDriver | undefined },
 ): Promise<Result[]> {
   const [k, m] = shape
-  const { stripe, bytes } = stripeInPool({ code: 'cauchy-xor', dataShards: k, parityShards: m }, cellBytes)
+  const { stripes, bytes } = stripesInPool({ code: 'cauchy-xor', dataShards: k, parityShards: m }, cellBytes)
   const results: Result[] = []
   for (const op of OPS) {
     const runners = new Map<Competitor, Runner>([
-      ['wasm', wasmRunner(stripe, bytes, op, shape)],
+      ['wasm', wasmRunner(stripes, bytes, op, shape)],
       ['npm', npmRunner(cellBytes, op, shape, comparators.npm)],
       ['memcpy', copyRunner(cellBytes, k)],
       ['xorRead', xorReadRunner(cellBytes, k)],
@@ -201,6 +222,17 @@ function geomean(results: readonly Result[], against: Competitor): number | null
   return Number.isFinite(mean) ? Math.round(mean * 1000) / 1000 : null
 }
 
+/** With family and model where Linux tells them: a hypervisor may hide the generation behind "AMD EPYC". */
+function cpuName(): string {
+  const name = cpus()[0]?.model ?? 'unknown'
+  const info = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : ''
+  const facts = ['cpu family', 'model', 'cache size'].map((key) => {
+    const value = new RegExp(`^${key}\\s*: (.*)$`, 'm').exec(info)?.[1]
+    return value === undefined ? '' : `, ${key} ${value}`
+  })
+  return name + facts.join('')
+}
+
 async function main(): Promise<void> {
   const comparators = { npm: await ReedSolomonErasure.fromCurrentDirectory(), isal: IsalDriver.start() }
   const results: Result[] = []
@@ -222,7 +254,7 @@ async function main(): Promise<void> {
     ...summary,
     results,
     geomeanEncode64KiBVsIsalAvx2: geomean(results, 'isalAvx2'),
-    cpu: cpus()[0]?.model ?? 'unknown',
+    cpu: cpuName(),
     flags: process.execArgv.filter((option) => option.startsWith('--experimental-wasm')),
     checksums: await benchChecksums(ROUNDS),
     threads: await benchThreads(),
