@@ -111,9 +111,13 @@ function sideBySidePlan(events: readonly XorEvents[], registers: number): XorPla
   return { ...assemble(events, [order], registers >> 1), sideBySide: true }
 }
 
+/** Fewer change nothing and cost a wide pattern a fifth of its time. */
+const SEARCH_STEPS_MIN = 8
+
 function searchOrders(events: readonly XorEvents[], options: PlanOptions): Int32Array[] {
   const additions = events.reduce((sum, pass) => sum + pass.waits.length, 0)
-  const steps = Math.floor(options.searchAdditions / (additions + 1))
+  const affordable = Math.floor(options.searchAdditions / (additions + 1))
+  const steps = affordable < SEARCH_STEPS_MIN ? 0 : affordable
   return events.map((pass) => {
     const cost = (order: Int32Array): number => {
       const { loads, stores } = assignRegisters(pass, order, options.registers)

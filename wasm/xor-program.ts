@@ -42,38 +42,83 @@ export function bitRows(field: BinaryField, matrix: Matrix): number[][] {
  * ever lowers the counts of others, so a pair that still has its bucket's count is a true maximum.
  */
 export function shareSums(rows: readonly (readonly number[])[], inputs: number): XorProgram {
-  const stride = (rows.length + 31) >>> 5
-  const columns: Int32Array[] = Array.from({ length: inputs }, () => new Int32Array(stride))
-  rows.forEach((row, index) => {
-    for (const input of row) {
-      const column = columns[input]
-      if (column) column[index >>> 5] = (column[index >>> 5] ?? 0) | (1 << (index & 31))
-    }
-  })
+  const columns = new OutputSets(rows, inputs)
   const sums: [number, number][] = []
-  const buckets: [number, number][][] = Array.from({ length: rows.length + 1 }, () => [])
+  const buckets: number[][] = Array.from({ length: rows.length + 1 }, () => [])
   const file = (left: number, right: number): void => {
-    const shared = sharedCount(columns[left], columns[right])
-    if (shared >= 2) buckets[shared]?.push([left, right])
+    const shared = columns.sharedCount(left, right)
+    if (shared >= 2) buckets[shared]?.push(left * WORDS_MAX + right)
   }
   for (let left = 0; left < inputs; left++)
     for (let right = left + 1; right < inputs; right++) file(left, right)
   for (let count = buckets.length - 1; count >= 2; count--) {
-    for (let pair = buckets[count]?.pop(); pair; pair = buckets[count]?.pop()) {
-      const [left, right] = pair
-      if (sharedCount(columns[left], columns[right]) < count) {
+    for (let pair = buckets[count]?.pop(); pair !== undefined; pair = buckets[count]?.pop()) {
+      const right = pair % WORDS_MAX
+      const left = (pair - right) / WORDS_MAX
+      if (columns.sharedCount(left, right) < count) {
         file(left, right)
         continue
       }
-      const word = columns.push(takeShared(columns[left], columns[right], stride)) - 1
+      const word = columns.takeShared(left, right)
       sums.push([left, right])
       for (let other = 0; other < word; other++) file(other, word)
     }
   }
-  const outputs = rows.map((_, index) =>
-    columns.flatMap((column, word) => (((column[index >>> 5] ?? 0) >>> (index & 31)) & 1 ? [word] : [])),
-  )
-  return { inputs, sums, outputs }
+  return { inputs, sums, outputs: rows.map((_, output) => columns.wordsOf(output)) }
+}
+
+/** More than any map has: 32 shards of 5 words, and the sums that their outputs can share. A pair fits 30 bits. */
+const WORDS_MAX = 32_768
+
+/** For each word the set of outputs that contain it, as bits: one flat array, because pairs are compared by the thousand. */
+class OutputSets {
+  readonly #stride: number
+  readonly #bits: number[]
+
+  constructor(rows: readonly (readonly number[])[], inputs: number) {
+    this.#stride = (rows.length + 31) >>> 5
+    this.#bits = new Array<number>(inputs * this.#stride).fill(0)
+    rows.forEach((row, output) => {
+      for (const input of row) {
+        const at = input * this.#stride + (output >>> 5)
+        this.#bits[at] = (this.#bits[at] ?? 0) | (1 << (output & 31))
+      }
+    })
+  }
+
+  /** Outputs that contain both words. */
+  sharedCount(left: number, right: number): number {
+    let count = 0
+    for (let index = 0; index < this.#stride; index++) {
+      let bits =
+        (this.#bits[left * this.#stride + index] ?? 0) & (this.#bits[right * this.#stride + index] ?? 0)
+      if (bits === 0) continue
+      bits -= (bits >>> 1) & 0x55555555
+      bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333)
+      count += (((bits + (bits >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24
+    }
+    return count
+  }
+
+  /** Moves the outputs that contain both words from them to a new word, and returns that. */
+  takeShared(left: number, right: number): number {
+    for (let index = 0; index < this.#stride; index++) {
+      const [atLeft, atRight] = [left * this.#stride + index, right * this.#stride + index]
+      const both = (this.#bits[atLeft] ?? 0) & (this.#bits[atRight] ?? 0)
+      this.#bits[atLeft] = (this.#bits[atLeft] ?? 0) ^ both
+      this.#bits[atRight] = (this.#bits[atRight] ?? 0) ^ both
+      this.#bits.push(both)
+    }
+    return this.#bits.length / this.#stride - 1
+  }
+
+  /** In ascending order. */
+  wordsOf(output: number): number[] {
+    const words: number[] = []
+    for (let at = output >>> 5; at < this.#bits.length; at += this.#stride)
+      if (((this.#bits[at] ?? 0) >>> (output & 31)) & 1) words.push((at - (output >>> 5)) / this.#stride)
+    return words
+  }
 }
 
 /** The program that feeds the outputs of `inner` to the inputs of `outer`. */
@@ -106,29 +151,4 @@ export function arrivals({ inputs, sums }: XorProgram): Float64Array {
 /** XORs that a program costs: one per sum, and one less than its terms per output. */
 export function xorCount(program: XorProgram): number {
   return program.outputs.reduce((sum, terms) => sum + Math.max(0, terms.length - 1), program.sums.length)
-}
-
-function sharedCount(left: Int32Array | undefined, right: Int32Array | undefined): number {
-  let count = 0
-  if (!left || !right) return count
-  for (let index = 0; index < left.length; index++) {
-    let bits = (left[index] ?? 0) & (right[index] ?? 0)
-    bits -= (bits >>> 1) & 0x55555555
-    bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333)
-    count += (((bits + (bits >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24
-  }
-  return count
-}
-
-/** Removes from both columns the outputs that they share, and returns those. */
-function takeShared(left: Int32Array | undefined, right: Int32Array | undefined, stride: number): Int32Array {
-  const shared = new Int32Array(stride)
-  if (!left || !right) return shared
-  for (let index = 0; index < stride; index++) {
-    const both = (left[index] ?? 0) & (right[index] ?? 0)
-    shared[index] = both
-    left[index] = (left[index] ?? 0) ^ both
-    right[index] = (right[index] ?? 0) ^ both
-  }
-  return shared
 }

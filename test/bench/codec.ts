@@ -3,8 +3,8 @@
  *
  * GB/s = k x cell bytes per CPU second of one thread, 1e9; medians of interleaved rounds, so that noise on a shared
  * machine hits all competitors alike. Ops: encode; lostM: m data cells lost (or all k); lost1: one data cell lost.
- * --json prints one object and nothing else on standard output; --full adds to it the XOR-read limit, checksums, MD5
- * and all cores; without --json a table. --quick: 64 KiB cells and shorter rounds.
+ * --json prints one object and nothing else on standard output; --full adds to it the XOR-read limit, checksums, MD5,
+ * new erasure patterns and all cores; without --json a table. --quick: 64 KiB cells and shorter rounds.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -12,6 +12,7 @@ import { ReedSolomonErasure } from '@subspace/reed-solomon-erasure.wasm'
 import { type CodeSpec, codecFor, type Stripe } from '../../wasm/codec.ts'
 import { benchChecksums } from './codec-checksums.ts'
 import { IsalDriver, type IsalVariant } from './codec-native.ts'
+import { benchPatterns } from './codec-patterns.ts'
 import { benchThreads } from './codec-threads.ts'
 
 const GEOMETRIES = [
@@ -234,6 +235,8 @@ function cpuName(): string {
 }
 
 async function main(): Promise<void> {
+  // First of all, while the process is as fresh as a restarted gateway.
+  const patterns = full || !json ? benchPatterns() : []
   const comparators = { npm: await ReedSolomonErasure.fromCurrentDirectory(), isal: IsalDriver.start() }
   const results: Result[] = []
   for (const cellBytes of quick ? [65_536] : CELL_BYTES) {
@@ -258,6 +261,7 @@ async function main(): Promise<void> {
     flags: process.execArgv.filter((option) => option.startsWith('--experimental-wasm')),
     checksums: await benchChecksums(ROUNDS),
     threads: await benchThreads(),
+    patterns,
   }
   if (json) {
     process.stdout.write(`${JSON.stringify(report)}\n`)
