@@ -7,10 +7,11 @@
 import { BoundedCache } from './bounded-cache.ts'
 import type { Code, LinearMap } from './code.ts'
 import type { CellLayout, Engine, Kernel, MapJob } from './engine.ts'
-import { TUNED_ORDERS } from './tuned-orders.ts'
+import { TUNED_PROGRAMS } from './tuned-programs.ts'
 import { wideVectors } from './wide-vectors.ts'
 import { type KernelShape, PACKET_BYTES, xorKernelModule } from './xor-kernel.ts'
 import { planXor } from './xor-plan.ts'
+import { unpackProgram, type XorProgram } from './xor-program.ts'
 
 /** Compiled modules held per codec: all single and double erasures of the default pool, many times over. */
 const MODULES_MAX = 256
@@ -41,11 +42,11 @@ export class XorEngine implements Engine {
 
   #compile({ map, mode }: MapJob, strideBytes: number): WebAssembly.Module {
     const { width, field } = this.#code
-    const orders = this.#tunedOrders(map)
+    const programs = this.#tunedPrograms(map)
     const { passes, sideBySide } = planXor(field, map, {
       registers: mode === 'compare' ? REGISTERS - 1 : REGISTERS,
       searchAdditions: SEARCH_ADDITIONS,
-      ...(orders && { orders }),
+      ...(programs && { programs }),
     })
     const shape: KernelShape = {
       mode,
@@ -61,17 +62,16 @@ export class XorEngine implements Engine {
   }
 
   /** For the encoder of a well-known code: the map whose targets are all parity shards, from all data. */
-  #tunedOrders({ sources, targets }: LinearMap): Int32Array[] | undefined {
+  #tunedPrograms({ sources, targets }: LinearMap): XorProgram[] | undefined {
     const { dataShards, parityShards } = this.#code.spec
     const encodes =
       targets.length === parityShards &&
       sources.length === dataShards &&
       sources.every((shard) => shard < dataShards)
     if (!encodes) return undefined
-    return TUNED_ORDERS[`${dataShards}+${parityShards}`]?.map((text) => {
-      const bytes = Buffer.from(text, 'base64')
-      return Int32Array.from({ length: bytes.length / 2 }, (_, index) => bytes.readUInt16LE(2 * index))
-    })
+    return TUNED_PROGRAMS[`${dataShards}+${parityShards}`]?.map((text) =>
+      unpackProgram(text, dataShards * this.#code.width),
+    )
   }
 }
 

@@ -61,6 +61,13 @@ export function eagerPriorities(events: XorEvents): Float64Array {
   )
 }
 
+/** Urgency of each event when sums come in the order of their numbers and a term right after its word. */
+export function numberedPriorities({ program, outputOf, termOf }: XorEvents): Float64Array {
+  return Float64Array.from(outputOf, (output, event) =>
+    output < 0 ? event : (termOf[event] ?? 0) - program.inputs + 0.5,
+  )
+}
+
 /** The topological order that always takes the event of lowest priority among those that wait for nothing. */
 export function orderBy(events: XorEvents, priorities: Float64Array): Int32Array {
   const { successorsFrom, successors } = events
@@ -126,7 +133,7 @@ const HOTTEST = 3
 const COLDEST = 0.05
 
 /** Marsaglia's xorshift32, as numbers in [0, 1). */
-function xorshift(seed: number): () => number {
+export function xorshift(seed: number): () => number {
   let state = seed | 1
   return () => {
     state ^= state << 13

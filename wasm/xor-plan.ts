@@ -3,15 +3,29 @@
  * which order, in which registers.
  *
  * Invariant: a plan computes the map; everything decided here is speed. Deterministic, and bounded in time: a new
- * erasure pattern must be ready within milliseconds. For the encoders of well-known codes the orders were searched
- * for much longer beforehand (tuned-orders.ts).
+ * erasure pattern must be ready within milliseconds. For the encoders of well-known codes programs were searched
+ * for much longer beforehand (tuned-programs.ts).
  */
 import type { LinearMap } from './code.ts'
 import type { BinaryField } from './field.ts'
 import { entryAt, type Matrix, matrixOf } from './matrix.ts'
 import type { KernelPass } from './xor-kernel.ts'
-import { eagerPriorities, eventsOf, orderBy, searchOrder, type XorEvents } from './xor-order.ts'
-import { bitRows, composePrograms, shareSums, type XorProgram, xorCount } from './xor-program.ts'
+import {
+  eagerPriorities,
+  eventsOf,
+  numberedPriorities,
+  orderBy,
+  searchOrder,
+  type XorEvents,
+} from './xor-order.ts'
+import {
+  bitRows,
+  composePrograms,
+  computesRows,
+  shareSums,
+  type XorProgram,
+  xorCount,
+} from './xor-program.ts'
 import { assignRegisters } from './xor-registers.ts'
 
 export interface PlanOptions {
@@ -19,16 +33,12 @@ export interface PlanOptions {
   readonly registers: number
   /** Additions that the search for an order may try in total. */
   readonly searchAdditions: number
-  /** Of the search. */
-  readonly seed?: number
-  /** Orders found beforehand, one per pass. */
-  readonly orders?: readonly Int32Array[]
+  /** Programs found beforehand, one per pass, their sums in the order of execution. */
+  readonly programs?: readonly XorProgram[]
 }
 
 export interface XorPlan {
   readonly passes: readonly KernelPass[]
-  /** The order of each pass, to be kept as a tuned one. */
-  readonly orders: readonly Int32Array[]
   /** Additions, loads and stores of one column: the core retires a fixed number of them a cycle. */
   readonly operations: number
   /** Whether half of the registers are enough, so that two columns can be computed side by side. */
@@ -40,17 +50,23 @@ const TARGETS_PER_PASS = [2, 3, 4]
 /** Above it only this size is tried: it has won, and every try shares sums anew, which is most of a plan's time. */
 const TARGETS_TRIED_MAX = 6
 const TARGETS_PER_PASS_BEYOND = 3
+/** Of the search for an order: plans are the same every time. */
+const SEED = 1
 
-/** The plan with the fewest operations among the ways to cut the targets into passes. */
+/**
+ * The plan of `options.programs`, or without those the one with the fewest operations among the ways to cut the
+ * targets into passes. Throws an Error for programs that do not compute the map.
+ */
 export function planXor(
   field: BinaryField,
   { coefficients, factors }: Pick<LinearMap, 'coefficients' | 'factors'>,
   options: PlanOptions,
 ): XorPlan {
-  const drafts = passCounts(coefficients, options).map((count) =>
+  if (options.programs) return planPrograms(bitRows(field, coefficients), options.programs, options.registers)
+  const drafts = passCounts(coefficients).map((count) =>
     cutRows(coefficients, count).map((rows) => draftPass(programOf(field, rows), options.registers)),
   )
-  if (factors && !options.orders) {
+  if (factors) {
     const composed = composePrograms(programOf(field, factors.inner), programOf(field, factors.outer))
     drafts.push([draftPass(composed, options.registers)])
   }
@@ -58,14 +74,32 @@ export function planXor(
     draft.reduce((sum, pass) => sum + pass.operations, 0)
   const best = drafts.reduce((least, draft) => (operations(draft) < operations(least) ? draft : least))
   const events = best.map((pass) => pass.events)
-  const narrow = options.orders ? undefined : sideBySidePlan(events, options.registers)
+  const narrow = sideBySidePlan(events, options.registers)
   if (narrow) return narrow
-  return assemble(events, options.orders ?? searchOrders(events, options), options.registers)
+  return assemble(events, searchOrders(events, options), options.registers)
 }
 
-/** Numbers of passes to try; tuned orders belong to the cut that they were found for. */
-function passCounts({ rows }: Matrix, { orders }: PlanOptions): number[] {
-  if (orders) return [orders.length]
+/** A plan of programs found beforehand, one per pass. Throws an Error unless they compute `rows`. */
+export function planPrograms(
+  rows: readonly (readonly number[])[],
+  programs: readonly XorProgram[],
+  registers: number,
+): XorPlan {
+  let from = 0
+  for (const program of programs) {
+    const to = from + program.outputs.length
+    if (!computesRows(program, rows.slice(from, to)))
+      throw new Error(`the tuned program of outputs ${from} to ${to} computes another map`)
+    from = to
+  }
+  if (from !== rows.length) throw new Error(`tuned programs compute ${from} of ${rows.length} outputs`)
+  const events = programs.map(eventsOf)
+  const orders = events.map((pass) => orderBy(pass, numberedPriorities(pass)))
+  return assemble(events, orders, registers)
+}
+
+/** Numbers of passes to try. */
+function passCounts({ rows }: Matrix): number[] {
   if (rows > TARGETS_TRIED_MAX) return [Math.ceil(rows / TARGETS_PER_PASS_BEYOND)]
   return [...new Set(TARGETS_PER_PASS.map((targets) => Math.ceil(rows / targets)))]
 }
@@ -123,7 +157,7 @@ function searchOrders(events: readonly XorEvents[], options: PlanOptions): Int32
       const { loads, stores } = assignRegisters(pass, order, options.registers)
       return loads + stores
     }
-    return searchOrder(pass, { steps, seed: options.seed ?? 1, cost })
+    return searchOrder(pass, { steps, seed: SEED, cost })
   })
 }
 
@@ -132,13 +166,10 @@ function assemble(events: readonly XorEvents[], orders: readonly Int32Array[], r
   let firstOutput = 0
   let operations = 0
   events.forEach((pass, index) => {
-    const order = orders[index]
-    if (order?.length !== pass.waits.length)
-      throw new Error(`the order of pass ${index} belongs to another program`)
-    const { steps, loads, stores } = assignRegisters(pass, order, registers)
+    const { steps, loads, stores } = assignRegisters(pass, orders[index] ?? new Int32Array(), registers)
     passes.push({ steps, firstOutput })
     firstOutput += pass.program.outputs.length
     operations += xorCount(pass.program) + loads + stores
   })
-  return { passes, orders, operations, sideBySide: false }
+  return { passes, operations, sideBySide: false }
 }

@@ -138,6 +138,49 @@ export function composePrograms(inner: XorProgram, outer: XorProgram): XorProgra
   return { inputs: inner.inputs, sums, outputs: outer.outputs.map((terms) => terms.map(wordOf)) }
 }
 
+/** Whether the outputs of `program` are exactly `rows`: input indices of each, as from bitRows. */
+export function computesRows(program: XorProgram, rows: readonly (readonly number[])[]): boolean {
+  // A word as the set of its inputs, a bit each; a sum of unknown words is unknown.
+  const words: (bigint | undefined)[] = Array.from(
+    { length: program.inputs },
+    (_, input) => 1n << BigInt(input),
+  )
+  const sumOf = (terms: readonly number[]): bigint | undefined =>
+    terms.reduce<bigint | undefined>((sum, term) => {
+      const word = words[term]
+      return sum === undefined || word === undefined ? undefined : sum ^ word
+    }, 0n)
+  for (const pair of program.sums) words.push(sumOf(pair))
+  return (
+    rows.length === program.outputs.length &&
+    program.outputs.every((terms, output) => sumOf(terms) === sumOf(rows[output] ?? []))
+  )
+}
+
+/**
+ * A program whose outputs are one word each as text: base64 of little-endian 16-bit numbers, how many outputs,
+ * their words, then both words of every sum.
+ */
+export function packProgram({ sums, outputs }: XorProgram): string {
+  const numbers = Uint16Array.from([outputs.length, ...outputs.flat(), ...sums.flat()])
+  const bytes = Buffer.alloc(2 * numbers.length)
+  for (const [index, number] of numbers.entries()) bytes.writeUInt16LE(number, 2 * index)
+  return bytes.toString('base64')
+}
+
+/** The inverse of packProgram for a program of `inputs` inputs; what it computes is for the caller to check. */
+export function unpackProgram(text: string, inputs: number): XorProgram {
+  const bytes = Buffer.from(text, 'base64')
+  const number = (index: number): number => bytes.readUInt16LE(2 * index)
+  const outputs = Array.from({ length: number(0) }, (_, output) => [number(1 + output)])
+  const sumsFrom = 1 + outputs.length
+  const sums = Array.from({ length: (bytes.length / 2 - sumsFrom) >> 1 }, (_, sum) => {
+    const at = sumsFrom + 2 * sum
+    return [number(at), number(at + 1)] as const
+  })
+  return { inputs, sums, outputs }
+}
+
 /** For each word the last input that it waits for, when inputs are read in order. */
 export function arrivals({ inputs, sums }: XorProgram): Float64Array {
   const arrival = new Float64Array(inputs + sums.length)

@@ -7,10 +7,17 @@ import { BoundedCache } from '../../wasm/bounded-cache.ts'
 import { codeOf, encodeMap, reconstructMap } from '../../wasm/code.ts'
 import { type BinaryField, binaryField } from '../../wasm/field.ts'
 import { type Matrix, matrixOf } from '../../wasm/matrix.ts'
-import { TUNED_ORDERS } from '../../wasm/tuned-orders.ts'
+import { TUNED_PROGRAMS } from '../../wasm/tuned-programs.ts'
 import type { KernelPass } from '../../wasm/xor-kernel.ts'
 import { planXor } from '../../wasm/xor-plan.ts'
-import { bitRows, shareSums, xorCount } from '../../wasm/xor-program.ts'
+import {
+  bitRows,
+  packProgram,
+  shareSums,
+  unpackProgram,
+  type XorProgram,
+  xorCount,
+} from '../../wasm/xor-program.ts'
 import type { Operand } from '../../wasm/xor-registers.ts'
 
 /** A word as the set of inputs that it is the XOR of, one bit each. */
@@ -118,28 +125,49 @@ describe('a plan', () => {
   })
 })
 
-describe('tuned orders', () => {
-  for (const [name, texts] of Object.entries(TUNED_ORDERS)) {
-    it(`of ${name} belong to its encoder, compute it, and need fewer operations than a short search`, () => {
-      const [dataShards = 0, parityShards = 0] = name.split('+').map(Number)
-      const code = codeOf({ code: 'cauchy-xor', dataShards, parityShards })
-      const { coefficients } = encodeMap(code)
-      const orders = texts.map((text) => {
-        const bytes = Buffer.from(text, 'base64')
-        return Int32Array.from({ length: bytes.length / 2 }, (_, index) => bytes.readUInt16LE(2 * index))
-      })
-      for (const order of orders) {
-        assert.deepEqual(
-          [...order].sort((a, b) => a - b),
-          [...order.keys()],
-          'a permutation',
-        )
-      }
-      const tuned = planXor(code.field, { coefficients }, { registers: 14, searchAdditions: 0, orders })
+/** Sums of which one is changed: all would take seconds. */
+const CHANGED_EVERY = 7
+
+describe('tuned programs', () => {
+  for (const [name, texts] of Object.entries(TUNED_PROGRAMS)) {
+    const [dataShards = 0, parityShards = 0] = name.split('+').map(Number)
+    const code = codeOf({ code: 'cauchy-xor', dataShards, parityShards })
+    const { coefficients } = encodeMap(code)
+    const programs = texts.map((text) => unpackProgram(text, dataShards * code.width))
+    const plan = (passes?: readonly XorProgram[]) =>
+      planXor(
+        code.field,
+        { coefficients },
+        { registers: 14, searchAdditions: 0, ...(passes && { programs: passes }) },
+      )
+
+    it(`of ${name} compute its encoder and need fewer operations than a short search`, () => {
+      const tuned = plan(programs)
       const outputs = tuned.passes.flatMap((pass) => execute(pass, dataShards * code.width, 14))
       assert.deepEqual(outputs, expectedOutputs(code.field, coefficients))
-      const quick = planXor(code.field, { coefficients }, { registers: 14, searchAdditions: 0 })
+      const quick = plan()
       assert.ok(tuned.operations <= quick.operations, `${tuned.operations} against ${quick.operations}`)
+    })
+
+    it(`of ${name} are refused when one term of any sum, or one output, is another`, () => {
+      programs.forEach((program, pass) => {
+        const refuse = (changed: XorProgram): void => {
+          const changedPrograms = programs.map((kept, index) => (index === pass ? changed : kept))
+          assert.throws(() => plan(changedPrograms), /tuned programs? .*comput/)
+        }
+        program.sums.forEach(([left, right], sum) => {
+          if (sum % CHANGED_EVERY > 0) return
+          const other = [left, right === 0 ? 1 : right - 1] as const
+          refuse({ ...program, sums: program.sums.map((pair, index) => (index === sum ? other : pair)) })
+        })
+        refuse({ ...program, outputs: program.outputs.toReversed() })
+        refuse({ ...program, outputs: [] })
+      })
+      assert.throws(() => plan(programs.slice(1)), /tuned programs? .*comput/)
+    })
+
+    it(`of ${name} are the same after packing`, () => {
+      assert.deepEqual(programs.map(packProgram), texts)
     })
   }
 })

@@ -1,0 +1,144 @@
+/**
+ * Writes tuned-programs.ts: a long search for programs of few operations for the encoders of well-known codes.
+ *
+ * Run by hand, some minutes a code: `node --import tsx wasm/tune-programs.ts <seed> [<k>+<m> ...]`. What the file
+ * already holds stays unless something better is found, so that runs with other seeds add up; after a change of
+ * points empty it first. Deterministic for a seed and a file.
+ *
+ * Few XORs alone are not the goal: what is shared must be kept, and costs a load and a store when registers run
+ * out. So several networks of few XORs (xor-search.ts) are ordered (network-order.ts), and the best taken.
+ */
+import { writeFileSync } from 'node:fs'
+import { type Code, codeOf, encodeMap } from './code.ts'
+import { orderNetwork } from './network-order.ts'
+import { TUNED_PROGRAMS } from './tuned-programs.ts'
+import { REGISTERS } from './xor-engine.ts'
+import { xorshift } from './xor-order.ts'
+import { planPrograms } from './xor-plan.ts'
+import { bitRows, packProgram, unpackProgram, type XorProgram } from './xor-program.ts'
+import { networkXors, searchNetworks, type XorNetwork } from './xor-search.ts'
+
+/** Ways to cut the parity shards into passes, by shards per pass. A pass is at most twenty bit rows high. */
+const CUTS: Readonly<Record<string, readonly (readonly number[])[]>> = {
+  '4+2': [[2]],
+  '6+3': [[3]],
+  '8+4': [[4]],
+  '10+4': [[4]],
+  '12+4': [[4]],
+  '16+4': [[4], [2, 2]],
+  '17+3': [[3]],
+  '20+10': [
+    [3, 3, 2, 2],
+    [2, 2, 2, 2, 2],
+  ],
+}
+
+/** What the search spends on one pass. */
+const EFFORT = {
+  /** Of searchNetworks. */
+  rounds: 60,
+  /** Networks that are ordered quickly, in turns of `quickSteps`. */
+  networks: 24,
+  quickSteps: 20_000,
+  /** The best of them are ordered with care. */
+  finalists: 2,
+  finalSteps: 150_000,
+}
+/** Networks with this many XORs more than the fewest may still need fewer operations. */
+const XORS_BEYOND = 2
+
+interface Tuned {
+  readonly program: XorProgram
+  readonly operations: number
+}
+
+type Rows = readonly (readonly number[])[]
+
+function tunePass(rows: Rows, inputs: number, random: () => number): Tuned {
+  const networks = fewXors(rows, inputs, random)
+  const order = (network: XorNetwork, steps: number): Tuned => {
+    const { program, accesses } = orderNetwork(network, { registers: REGISTERS, steps, random, hottest: 0.8 })
+    return { program, operations: networkXors(network) + accesses }
+  }
+  const finalists = networks
+    .map((network) => ({ network, operations: order(network, EFFORT.quickSteps).operations }))
+    .sort((a, b) => a.operations - b.operations)
+    .slice(0, EFFORT.finalists)
+  return least(finalists.map(({ network }) => order(network, EFFORT.finalSteps)))
+}
+
+/** The networks found last among those with few XORs: the search wanders, so they differ. */
+function fewXors(rows: Rows, inputs: number, random: () => number): readonly XorNetwork[] {
+  let networks: XorNetwork[] = []
+  searchNetworks(rows, inputs, {
+    rounds: EFFORT.rounds,
+    random,
+    found: (network) => {
+      const most = networkXors(network) + XORS_BEYOND
+      networks = [...networks.filter((other) => networkXors(other) <= most), network].slice(-EFFORT.networks)
+    },
+  })
+  return networks
+}
+
+function tuneCut(code: Code, cut: readonly number[], random: () => number): readonly Tuned[] {
+  const { dataShards, parityShards } = code.spec
+  const rows = bitRows(code.field, encodeMap(code).coefficients)
+  const inputs = dataShards * code.width
+  const known = (TUNED_PROGRAMS[`${dataShards}+${parityShards}`] ?? []).map((text) =>
+    unpackProgram(text, inputs),
+  )
+  let from = 0
+  return cut.map((shards, pass) => {
+    const passRows = rows.slice(from, from + shards * code.width)
+    from += passRows.length
+    const tuned = tunePass(passRows, inputs, random)
+    const before = known.length === cut.length ? known[pass] : undefined
+    if (before?.outputs.length !== passRows.length) return tuned
+    const { operations } = planPrograms(passRows, [before], REGISTERS)
+    return least([{ program: before, operations }, tuned])
+  })
+}
+
+function least<T extends { readonly operations: number }>(candidates: readonly T[]): T {
+  return candidates.reduce((best, next) => (next.operations < best.operations ? next : best))
+}
+
+function tune(name: string, random: () => number): readonly string[] {
+  const [dataShards = 0, parityShards = 0] = name.split('+').map(Number)
+  const code = codeOf({ code: 'cauchy-xor', dataShards, parityShards })
+  const cuts = (CUTS[name] ?? []).map((cut) => {
+    const passes = tuneCut(code, cut, random)
+    return { cut, passes, operations: passes.reduce((sum, pass) => sum + pass.operations, 0) }
+  })
+  const tried = cuts.map(({ cut, operations }) => `${operations} (${cut.join(' ')})`)
+  console.log(`${name}: ${tried.join(', ')} operations`)
+  return least(cuts).passes.map(({ program }) => packProgram(program))
+}
+
+function writeTable(programs: Readonly<Record<string, readonly string[]>>): void {
+  const entries = Object.keys(CUTS).flatMap((name) => {
+    const passes = programs[name]?.map((text) => `    '${text}',`)
+    return passes ? [`  '${name}': [\n${passes.join('\n')}\n  ],`] : []
+  })
+  writeFileSync(
+    new URL('tuned-programs.ts', import.meta.url),
+    `/**
+ * Programs found by tune-programs.ts, which writes this file: per encoder and pass the sums in the order of their
+ * execution, as packProgram writes them.
+ *
+ * Invariant: speed only. A program that does not compute the encoder's bit matrix is refused when the plan is made.
+ */
+export const TUNED_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+${entries.join('\n')}
+}
+`,
+  )
+}
+
+const [seed = '1', ...names] = process.argv.slice(2)
+const programs: Record<string, readonly string[]> = { ...TUNED_PROGRAMS }
+for (const name of names.length > 0 ? names : Object.keys(CUTS)) {
+  programs[name] = tune(name, xorshift(Number(seed)))
+  writeTable(programs)
+}
