@@ -3,10 +3,11 @@
  * of the search for tuned programs.
  *
  * Invariant: counts exactly what assignRegisters (xor-registers.ts) would need for the program that it returns; a
- * change there is a change here, and the test of tuned programs notices.
+ * change there is a change here (test/unit/codec-search.test.ts).
  */
+
+import type { XorNetwork } from './xor-chain.ts'
 import type { XorProgram } from './xor-program.ts'
-import type { XorNetwork } from './xor-search.ts'
 
 const NEVER = 0x7fffffff
 /** As in xor-registers.ts. */

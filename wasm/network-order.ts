@@ -8,8 +8,9 @@
  * each output is one word, stored as soon as it is known (programOrder in xor-order.ts).
  */
 import { AccessCounter } from './access-counter.ts'
+import type { XorNetwork } from './xor-chain.ts'
 import type { XorProgram } from './xor-program.ts'
-import type { XorNetwork } from './xor-search.ts'
+import { wordNumbers } from './xor-search.ts'
 
 export interface NetworkAnnealing {
   readonly registers: number
@@ -18,6 +19,8 @@ export interface NetworkAnnealing {
   readonly random: () => number
   /** Temperatures in memory accesses. */
   readonly hottest: number
+  /** A program for the same matrix whose order to begin with, instead of that in which inputs arrive. */
+  readonly like?: XorProgram
 }
 
 export interface OrderedNetwork {
@@ -28,10 +31,10 @@ export interface OrderedNetwork {
 
 const COLDEST = 0.12
 
-/** Anneals from the order in which inputs arrive. */
+/** Anneals the order of the network's terms. */
 export function orderNetwork(network: XorNetwork, options: NetworkAnnealing): OrderedNetwork {
   const { steps, random, hottest } = options
-  const order = new TermOrder(network)
+  const order = new TermOrder(network, options.like ? wishesLike(options.like) : (_, term) => term)
   const counter = new AccessCounter(network, options.registers)
   let current = counter.count(order.events)
   let best = current
@@ -55,6 +58,25 @@ export function orderNetwork(network: XorNetwork, options: NetworkAnnealing): Or
   return { program: counter.program(bestEvents), accesses: best }
 }
 
+/** When a term is to join a node, by the node's name; the term is an input, or minus the name of another node. */
+type Wish = (node: number, term: number) => number
+
+/** As in `program`; terms that it does not have join when their input is first used, or as soon as they can. */
+function wishesLike(program: XorProgram): Wish {
+  const { inputs, sums } = program
+  const numbers = wordNumbers(program)
+  const wishes = new Map<string, number>()
+  const firstUses = new Map<number, number>()
+  sums.forEach((pair, sum) => {
+    for (const word of pair) {
+      const term = word < inputs ? word : -(numbers[word] ?? 0)
+      wishes.set(`${numbers[inputs + sum]} ${term}`, sum)
+      if (word < inputs && !firstUses.has(word)) firstUses.set(word, sum)
+    }
+  })
+  return (node, term) => wishes.get(`${node} ${term}`) ?? firstUses.get(term) ?? -1
+}
+
 /** A permutation of the network's terms, each an event, in which a node is complete before it is a term. */
 class TermOrder {
   readonly events: Int32Array
@@ -63,7 +85,7 @@ class TermOrder {
   readonly #before: Int32Array[]
   readonly #after: Int32Array[]
 
-  constructor({ inputs, nodes }: XorNetwork) {
+  constructor({ inputs, nodes, names }: XorNetwork, wish: Wish) {
     const eventsOf: number[][] = []
     const usersOf: number[][] = nodes.map(() => [])
     const termOf: number[] = []
@@ -79,9 +101,14 @@ class TermOrder {
     const arrival = new Float64Array(termOf.length)
     nodes.forEach((_, node) => {
       for (const event of eventsOf[node] ?? []) {
-        const before = this.#before[event] ?? new Int32Array()
-        arrival[event] = before.reduce((latest, other) => Math.max(latest, arrival[other] ?? 0), -1) + 0.001
-        if (before.length === 0) arrival[event] = termOf[event] ?? 0
+        const word = termOf[event] ?? 0
+        const ready = this.#before[event]?.reduce(
+          (latest, other) => Math.max(latest, arrival[other] ?? 0),
+          -1,
+        )
+        const wished =
+          word < inputs ? wish(names[node] ?? 0, word) : wish(names[node] ?? 0, -(names[word - inputs] ?? 0))
+        arrival[event] = Math.max(wished, (ready ?? -1) + 0.001)
       }
     })
     this.events = Int32Array.from(arrival.keys()).sort((a, b) => (arrival[a] ?? 0) - (arrival[b] ?? 0))
