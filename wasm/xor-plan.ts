@@ -9,6 +9,7 @@
 import type { LinearMap } from './code.ts'
 import type { BinaryField } from './field.ts'
 import { entryAt, type Matrix, matrixOf } from './matrix.ts'
+import { cancelSums } from './xor-chain.ts'
 import type { KernelPass } from './xor-kernel.ts'
 import {
   eagerPriorities,
@@ -47,9 +48,12 @@ export interface XorPlan {
 
 /** Targets per pass that are tried: more targets share more sums, fewer fit the registers. */
 const TARGETS_PER_PASS = [2, 3, 4]
-/** Above it only this size is tried: it has won, and every try shares sums anew, which is most of a plan's time. */
+/** Above it only this size is tried: every try shares sums anew, which is most of a plan's time. */
 const TARGETS_TRIED_MAX = 6
-const TARGETS_PER_PASS_BEYOND = 3
+const TARGETS_PER_PASS_BEYOND = 2
+/** Up to here sums are cancelled: three lost of 17+3 and four of 12+4, in about 5 ms. Small: both ways are tried. */
+const CHAIN_SIZE_MAX = 2 ** 22
+const CHAIN_SIZE_SMALL = 2 ** 18
 /** Of the search for an order: plans are the same every time. */
 const SEED = 1
 
@@ -57,19 +61,10 @@ const SEED = 1
  * The plan of `options.programs`, or without those the one with the fewest operations among the ways to cut the
  * targets into passes. Throws an Error for programs that do not compute the map.
  */
-export function planXor(
-  field: BinaryField,
-  { coefficients, factors }: Pick<LinearMap, 'coefficients' | 'factors'>,
-  options: PlanOptions,
-): XorPlan {
-  if (options.programs) return planPrograms(bitRows(field, coefficients), options.programs, options.registers)
-  const drafts = passCounts(coefficients).map((count) =>
-    cutRows(coefficients, count).map((rows) => draftPass(programOf(field, rows), options.registers)),
-  )
-  if (factors) {
-    const composed = composePrograms(programOf(field, factors.inner), programOf(field, factors.outer))
-    drafts.push([draftPass(composed, options.registers)])
-  }
+export function planXor(field: BinaryField, map: PlannedMap, options: PlanOptions): XorPlan {
+  const { programs, registers } = options
+  if (programs) return planPrograms(bitRows(field, map.coefficients), programs, registers)
+  const drafts = draftPlans(field, map, options.registers)
   const operations = (draft: readonly DraftPass[]): number =>
     draft.reduce((sum, pass) => sum + pass.operations, 0)
   const best = drafts.reduce((least, draft) => (operations(draft) < operations(least) ? draft : least))
@@ -98,6 +93,31 @@ export function planPrograms(
   return assemble(events, orders, registers)
 }
 
+type PlannedMap = Pick<LinearMap, 'coefficients' | 'factors'>
+
+/**
+ * Ways to compute the map. Where sums can be cancelled in time, one pass is best, and by way of factors as good as
+ * directly, unless there is time for both; otherwise several cuts are tried, and both ways.
+ */
+function draftPlans(
+  field: BinaryField,
+  { coefficients, factors }: PlannedMap,
+  registers: number,
+): DraftPass[][] {
+  const composed = (): DraftPass[] => {
+    if (!factors) return []
+    const program = composePrograms(programOf(field, factors.inner, 1), programOf(field, factors.outer, 1))
+    return [draftPass(program, registers)]
+  }
+  const cut = (count: number): DraftPass[] =>
+    cutRows(coefficients, count).map((rows) => draftPass(programOf(field, rows, count), registers))
+  const size = chainSize(field, coefficients)
+  if (factors && size <= CHAIN_SIZE_SMALL) return [cut(1), composed()]
+  if (size <= CHAIN_SIZE_MAX) return [factors ? composed() : cut(1)]
+  const drafts = passCounts(coefficients).map(cut)
+  return factors ? [...drafts, composed()] : drafts
+}
+
 /** Numbers of passes to try. */
 function passCounts({ rows }: Matrix): number[] {
   if (rows > TARGETS_TRIED_MAX) return [Math.ceil(rows / TARGETS_PER_PASS_BEYOND)]
@@ -119,8 +139,16 @@ interface DraftPass {
   readonly operations: number
 }
 
-function programOf(field: BinaryField, rows: Matrix): XorProgram {
-  return shareSums(bitRows(field, rows), rows.columns * field.width)
+/** @param passes of the plan, which share the time that there is. */
+function programOf(field: BinaryField, rows: Matrix, passes: number): XorProgram {
+  const [bits, inputs] = [bitRows(field, rows), rows.columns * field.width]
+  const cancels = chainSize(field, rows) * passes <= CHAIN_SIZE_MAX
+  return cancels ? cancelSums(bits, inputs) : shareSums(bits, inputs)
+}
+
+/** To which the time for cancelling sums is about proportional: size of the table of numbers, times inputs. */
+function chainSize(field: BinaryField, { rows, columns }: Matrix): number {
+  return 2 ** (rows * field.width) * columns * field.width
 }
 
 function draftPass(program: XorProgram, registers: number): DraftPass {
