@@ -198,8 +198,10 @@ export class AccessCounter {
 
   #release(word: number): void {
     this.#state[word] = (this.#state[word] ?? 0) & ~IN_REGISTER
-    const at = this.#held.indexOf(word)
-    this.#held.copyWithin(at, at + 1, this.#heldCount--)
+    let at = 0
+    while (this.#held[at] !== word) at++
+    this.#heldCount--
+    for (; at < this.#heldCount; at++) this.#held[at] = this.#held[at + 1] ?? 0
   }
 
   #dropIfDead(word: number): void {

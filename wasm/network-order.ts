@@ -133,6 +133,13 @@ class TermOrder {
   move({ from, to, length }: RowMove): void {
     const { events } = this
     const [first, end] = [Math.min(from, to), Math.max(from, to) + length]
+    if (length === 1) {
+      const step = to > from ? 1 : -1
+      const event = events[from] ?? 0
+      for (let at = from; at !== to; at += step) this.#put(events[at + step] ?? 0, at)
+      this.#put(event, to)
+      return
+    }
     const row = events.slice(from, from + length)
     if (to > from) events.copyWithin(from, from + length, end)
     else events.copyWithin(to + length, to, from)
@@ -140,6 +147,11 @@ class TermOrder {
     for (let position = first; position < end; position++) {
       this.#positions[events[position] ?? 0] = position
     }
+  }
+
+  #put(event: number, position: number): void {
+    this.events[position] = event
+    this.#positions[event] = position
   }
 
   /** The first and the last position to which the events from `from` on may move together. */

@@ -49,7 +49,7 @@ const EFFORT = {
 const XORS_BEYOND = 2
 /** Share of the best program's sums that a variation forgets, and how much worse it may be, in operations. */
 const FORGOTTEN_MOST = 0.5
-const PATIENCE = 0.5
+const PATIENCE = 0.15
 /** Temperatures, in operations: from scratch, and from an order that is good already. */
 const HOT = 0.8
 const WARM = 0.3
