@@ -1,5 +1,5 @@
 /**
- * Programs found by tune-programs.ts, which writes this file: per encoder and pass the sums in the order of their
+ * Programs found by tuning/tune-programs.ts, which writes this file: per encoder and pass the sums in the order of their
  * execution, as packProgram writes them.
  *
  * Invariant: speed only. A program that does not compute the encoder's bit matrix is refused when the plan is made.

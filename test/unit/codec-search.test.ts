@@ -3,12 +3,12 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { orderNetwork } from '../../wasm/network-order.ts'
+import { orderNetwork } from '../../wasm/tuning/network-order.ts'
+import { searchNetworks, varyNetwork } from '../../wasm/tuning/xor-search.ts'
 import { cancelSums, networkXors, type XorNetwork } from '../../wasm/xor-chain.ts'
 import { xorshift } from '../../wasm/xor-order.ts'
 import { planPrograms } from '../../wasm/xor-plan.ts'
 import { computesRows, shareSums, xorCount } from '../../wasm/xor-program.ts'
-import { searchNetworks, varyNetwork } from '../../wasm/xor-search.ts'
 
 type Rows = readonly (readonly number[])[]
 

@@ -6,8 +6,8 @@
  * change there is a change here (test/unit/codec-search.test.ts).
  */
 
-import type { XorNetwork } from './xor-chain.ts'
-import type { XorProgram } from './xor-program.ts'
+import type { XorNetwork } from '../xor-chain.ts'
+import type { XorProgram } from '../xor-program.ts'
 
 const NEVER = 0x7fffffff
 /** As in xor-registers.ts. */

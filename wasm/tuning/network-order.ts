@@ -7,9 +7,10 @@
  * Invariant: the program that comes out computes the network. Its sums stand in the order of their execution, and
  * each output is one word, stored as soon as it is known (programOrder in xor-order.ts).
  */
+
+import type { XorNetwork } from '../xor-chain.ts'
+import type { XorProgram } from '../xor-program.ts'
 import { AccessCounter } from './access-counter.ts'
-import type { XorNetwork } from './xor-chain.ts'
-import type { XorProgram } from './xor-program.ts'
 import { wordNumbers } from './xor-search.ts'
 
 export interface NetworkAnnealing {

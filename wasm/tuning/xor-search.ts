@@ -13,8 +13,8 @@ import {
   reverseChain,
   takeSums,
   type XorNetwork,
-} from './xor-chain.ts'
-import type { XorProgram } from './xor-program.ts'
+} from '../xor-chain.ts'
+import type { XorProgram } from '../xor-program.ts'
 
 export interface NetworkSearch {
   /** Times that a part of the program is forgotten and found anew. */

@@ -2,7 +2,7 @@
  * Writes tuned-programs.ts: a long search for programs of few operations for the encoders of well-known codes.
  *
  * Run by hand, about a minute per code and some hundred variations:
- * `node --import tsx wasm/tune-programs.ts <seed> <variations> [<k>+<m> ...]`. It goes on from what the file already
+ * `node --import tsx wasm/tuning/tune-programs.ts <seed> <variations> [<k>+<m> ...]`. It goes on from what the file already
  * holds, so that runs with other seeds add up; after a change of points empty the file first. Deterministic for its
  * arguments and the file.
  *
@@ -11,14 +11,14 @@
  * sums found anew, the order annealed from where it was, the sum of XORs, loads and stores decides.
  */
 import { writeFileSync } from 'node:fs'
-import { type Code, codeOf, encodeMap } from './code.ts'
+import { type Code, codeOf, encodeMap } from '../code.ts'
+import { TUNED_PROGRAMS } from '../tuned-programs.ts'
+import { networkXors, type XorNetwork } from '../xor-chain.ts'
+import { REGISTERS } from '../xor-engine.ts'
+import { xorshift } from '../xor-order.ts'
+import { planPrograms } from '../xor-plan.ts'
+import { bitRows, packProgram, unpackProgram, type XorProgram } from '../xor-program.ts'
 import { orderNetwork } from './network-order.ts'
-import { TUNED_PROGRAMS } from './tuned-programs.ts'
-import { networkXors, type XorNetwork } from './xor-chain.ts'
-import { REGISTERS } from './xor-engine.ts'
-import { xorshift } from './xor-order.ts'
-import { planPrograms } from './xor-plan.ts'
-import { bitRows, packProgram, unpackProgram, type XorProgram } from './xor-program.ts'
 import { searchNetworks, varyNetwork } from './xor-search.ts'
 
 /** Ways to cut the parity shards into passes, by shards per pass. A pass is at most twenty bit rows high. */
@@ -154,9 +154,9 @@ function writeTable(programs: Readonly<Record<string, readonly string[]>>): void
     return passes ? [`  '${name}': [\n${passes.join('\n')}\n  ],`] : []
   })
   writeFileSync(
-    new URL('tuned-programs.ts', import.meta.url),
+    new URL('../tuned-programs.ts', import.meta.url),
     `/**
- * Programs found by tune-programs.ts, which writes this file: per encoder and pass the sums in the order of their
+ * Programs found by tuning/tune-programs.ts, which writes this file: per encoder and pass the sums in the order of their
  * execution, as packProgram writes them.
  *
  * Invariant: speed only. A program that does not compute the encoder's bit matrix is refused when the plan is made.
