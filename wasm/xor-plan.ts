@@ -9,6 +9,7 @@
 import type { LinearMap } from './code.ts'
 import type { BinaryField } from './field.ts'
 import { entryAt, type Matrix, matrixOf } from './matrix.ts'
+import { checkPasses } from './pass-check.ts'
 import { cancelSums } from './xor-chain.ts'
 import type { KernelPass } from './xor-kernel.ts'
 import {
@@ -59,11 +60,18 @@ const SEED = 1
 
 /**
  * The plan of `options.programs`, or without those the one with the fewest operations among the ways to cut the
- * targets into passes. Throws an Error for programs that do not compute the map.
+ * targets into passes. Throws an Error when its steps do not compute the map: nothing unchecked is ever run.
  */
 export function planXor(field: BinaryField, map: PlannedMap, options: PlanOptions): XorPlan {
-  const { programs, registers } = options
-  if (programs) return planPrograms(bitRows(field, map.coefficients), programs, registers)
+  const rows = bitRows(field, map.coefficients)
+  const plan = options.programs
+    ? planPrograms(rows, options.programs, options.registers)
+    : planNew(field, map, options)
+  checkPasses(plan.passes, rows, map.coefficients.columns * field.width)
+  return plan
+}
+
+function planNew(field: BinaryField, map: PlannedMap, options: PlanOptions): XorPlan {
   const drafts = draftPlans(field, map, options.registers)
   const operations = (draft: readonly DraftPass[]): number =>
     draft.reduce((sum, pass) => sum + pass.operations, 0)

@@ -7,6 +7,7 @@ import { BoundedCache } from '../../wasm/bounded-cache.ts'
 import { codeOf, encodeMap, reconstructMap } from '../../wasm/code.ts'
 import { type BinaryField, binaryField } from '../../wasm/field.ts'
 import { type Matrix, matrixOf } from '../../wasm/matrix.ts'
+import { checkPasses } from '../../wasm/pass-check.ts'
 import { TUNED_PROGRAMS } from '../../wasm/tuned-programs.ts'
 import type { KernelPass } from '../../wasm/xor-kernel.ts'
 import { planXor } from '../../wasm/xor-plan.ts'
@@ -122,6 +123,41 @@ describe('a plan', () => {
     const code = codeOf({ code: 'cauchy-xor', dataShards: 6, parityShards: 3 })
     const plan = () => planXor(code.field, encodeMap(code), { registers: 14, searchAdditions: 5000 })
     assert.deepEqual(plan(), plan())
+  })
+})
+
+describe('the check of a plan', () => {
+  const field = binaryField(4)
+  const matrix = randomMatrix(3, 9, field.size, 7)
+  const rows = bitRows(field, matrix)
+  const { passes } = planXor(field, { coefficients: matrix }, { registers: 6, searchAdditions: 500 })
+  const steps = passes.flatMap((pass) => pass.steps)
+
+  it('passes what was planned, with spilled words in it', () => {
+    assert.ok(steps.some(({ op }) => op === 'spill'))
+    checkPasses(passes, rows, 36)
+  })
+
+  it('refuses a plan from which any step that moves or adds a word is taken away', () => {
+    passes.forEach((pass, at) => {
+      pass.steps.forEach(({ op }, left) => {
+        if (op === 'drop') return
+        const without = { ...pass, steps: pass.steps.filter((_, index) => index !== left) }
+        const changed = passes.map((kept, index) => (index === at ? without : kept))
+        assert.throws(() => checkPasses(changed, rows, 36), /computes another map/, `${op} at ${left}`)
+      })
+    })
+  })
+
+  it('refuses a word that is read after its register was given away', () => {
+    const late = [...steps.filter(({ op }) => op !== 'store'), ...steps.filter(({ op }) => op === 'store')]
+    assert.throws(() => checkPasses([{ steps: late, firstOutput: 0 }], rows, 36), /computes another map/)
+  })
+
+  it('refuses outputs that are missing, too many or in another place', () => {
+    const first = passes[0] as KernelPass
+    for (const changed of [[], [...passes, first], [{ ...first, firstOutput: 1 }]])
+      assert.throws(() => checkPasses(changed, rows, 36), /computes another map/)
   })
 })
 
