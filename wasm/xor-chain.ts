@@ -10,8 +10,9 @@
  * Invariant: a network computes the matrix; everything random comes from an argument. Tables have 2^rows bytes, so
  * this is for some twenty rows at most.
  */
-import { xorshift } from './xor-order.ts'
+
 import type { XorProgram } from './xor-program.ts'
+import { xorshift } from './xorshift.ts'
 
 /** Words: inputs first, then node i as `inputs + i`; a node is the XOR of two or more words, in any order. */
 export interface XorNetwork {

@@ -5,6 +5,7 @@
  * speed, never the result: outputs are XORs, and XOR commutes.
  */
 import { arrivals, type XorProgram } from './xor-program.ts'
+import { xorshift } from './xorshift.ts'
 
 /**
  * One addition: `sums[i]` becomes known, or one term joins an output. Events are numbered: sums first, then the
@@ -131,17 +132,6 @@ export function searchOrder(events: XorEvents, { steps, seed, cost }: OrderSearc
 /** Temperatures in units of cost, a memory access: tuned on 8+4 and 12+4. */
 const HOTTEST = 3
 const COLDEST = 0.05
-
-/** Marsaglia's xorshift32, as numbers in [0, 1). */
-export function xorshift(seed: number): () => number {
-  let state = seed | 1
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) / 2 ** 32
-  }
-}
 
 /** A binary heap of events, lowest priority first. */
 class EventHeap {

@@ -76,10 +76,8 @@ function planNew(field: BinaryField, map: PlannedMap, options: PlanOptions): Xor
   const operations = (draft: readonly DraftPass[]): number =>
     draft.reduce((sum, pass) => sum + pass.operations, 0)
   const best = drafts.reduce((least, draft) => (operations(draft) < operations(least) ? draft : least))
-  const events = best.map((pass) => pass.events)
-  const narrow = sideBySidePlan(events, options.registers)
-  if (narrow) return narrow
-  return assemble(events, searchOrders(events, options), options.registers)
+  const narrow = sideBySidePlan(best, options.registers)
+  return narrow ?? assemble(searchOrders(best, options), options.registers)
 }
 
 /** A plan of programs found beforehand, one per pass. Throws an Error unless they compute `rows`. */
@@ -96,9 +94,11 @@ export function planPrograms(
     from = to
   }
   if (from !== rows.length) throw new Error(`tuned programs compute ${from} of ${rows.length} outputs`)
-  const events = programs.map(eventsOf)
-  const orders = events.map((pass) => orderBy(pass, numberedPriorities(pass)))
-  return assemble(events, orders, registers)
+  const passes = programs.map((program) => {
+    const events = eventsOf(program)
+    return { events, order: orderBy(events, numberedPriorities(events)) }
+  })
+  return assemble(passes, registers)
 }
 
 type PlannedMap = Pick<LinearMap, 'coefficients' | 'factors'>
@@ -149,8 +149,13 @@ function cutRows(matrix: Matrix, count: number): Matrix[] {
   })
 }
 
-interface DraftPass {
+interface OrderedPass {
   readonly events: XorEvents
+  readonly order: Int32Array
+}
+
+/** In the order in which inputs arrive. */
+interface DraftPass extends OrderedPass {
   readonly operations: number
 }
 
@@ -169,7 +174,7 @@ function draftPass(program: XorProgram, registers: number): DraftPass {
   const events = eventsOf(program)
   const order = orderBy(events, eagerPriorities(events))
   const { loads, stores } = assignRegisters(events, order, registers)
-  return { events, operations: xorCount(program) + loads + stores }
+  return { events, order, operations: xorCount(program) + loads + stores }
 }
 
 /**
@@ -177,41 +182,40 @@ function draftPass(program: XorProgram, registers: number): DraftPass {
  * spills none in half of the registers: no search can make it shorter. A plain XOR of cells is of this kind, and
  * taking whole cache lines of one cell after the other is worth a tenth of its speed.
  */
-function sideBySidePlan(events: readonly XorEvents[], registers: number): XorPlan | undefined {
-  const [pass] = events
-  if (!pass || events.length > 1) return undefined
-  const { inputs, outputs } = pass.program
-  const order = orderBy(pass, eagerPriorities(pass))
-  const { loads, stores } = assignRegisters(pass, order, registers >> 1)
+function sideBySidePlan(draft: readonly DraftPass[], registers: number): XorPlan | undefined {
+  const [pass] = draft
+  if (!pass || draft.length > 1) return undefined
+  const { inputs, outputs } = pass.events.program
+  const { loads, stores } = assignRegisters(pass.events, pass.order, registers >> 1)
   if (loads > inputs || stores > outputs.length) return undefined
-  return { ...assemble(events, [order], registers >> 1), sideBySide: true }
+  return { ...assemble(draft, registers >> 1), sideBySide: true }
 }
 
 /** Fewer change nothing and cost a wide pattern a fifth of its time. */
 const SEARCH_STEPS_MIN = 8
 
-function searchOrders(events: readonly XorEvents[], options: PlanOptions): Int32Array[] {
-  const additions = events.reduce((sum, pass) => sum + pass.waits.length, 0)
-  const affordable = Math.floor(options.searchAdditions / (additions + 1))
-  const steps = affordable < SEARCH_STEPS_MIN ? 0 : affordable
-  return events.map((pass) => {
+function searchOrders(draft: readonly DraftPass[], options: PlanOptions): readonly OrderedPass[] {
+  const additions = draft.reduce((sum, pass) => sum + pass.order.length, 0)
+  const steps = Math.floor(options.searchAdditions / (additions + 1))
+  if (steps < SEARCH_STEPS_MIN) return draft
+  return draft.map(({ events }) => {
     const cost = (order: Int32Array): number => {
-      const { loads, stores } = assignRegisters(pass, order, options.registers)
+      const { loads, stores } = assignRegisters(events, order, options.registers)
       return loads + stores
     }
-    return searchOrder(pass, { steps, seed: SEED, cost })
+    return { events, order: searchOrder(events, { steps, seed: SEED, cost }) }
   })
 }
 
-function assemble(events: readonly XorEvents[], orders: readonly Int32Array[], registers: number): XorPlan {
+function assemble(ordered: readonly OrderedPass[], registers: number): XorPlan {
   const passes: KernelPass[] = []
   let firstOutput = 0
   let operations = 0
-  events.forEach((pass, index) => {
-    const { steps, loads, stores } = assignRegisters(pass, orders[index] ?? new Int32Array(), registers)
+  for (const { events, order } of ordered) {
+    const { steps, loads, stores } = assignRegisters(events, order, registers)
     passes.push({ steps, firstOutput })
-    firstOutput += pass.program.outputs.length
-    operations += xorCount(pass.program) + loads + stores
-  })
+    firstOutput += events.program.outputs.length
+    operations += xorCount(events.program) + loads + stores
+  }
   return { passes, operations, sideBySide: false }
 }

@@ -6,9 +6,9 @@ import { describe, it } from 'node:test'
 import { orderNetwork } from '../../wasm/tuning/network-order.ts'
 import { searchNetworks, varyNetwork } from '../../wasm/tuning/xor-search.ts'
 import { cancelSums, networkXors, type XorNetwork } from '../../wasm/xor-chain.ts'
-import { xorshift } from '../../wasm/xor-order.ts'
 import { planPrograms } from '../../wasm/xor-plan.ts'
 import { computesRows, shareSums, xorCount } from '../../wasm/xor-program.ts'
+import { xorshift } from '../../wasm/xorshift.ts'
 
 type Rows = readonly (readonly number[])[]
 

@@ -5,7 +5,8 @@
  * permutation itself and counts memory accesses without writing steps down: some hundred times as many tries.
  *
  * Invariant: the program that comes out computes the network. Its sums stand in the order of their execution, and
- * each output is one word, stored as soon as it is known (programOrder in xor-order.ts).
+ * each output is one word, stored as soon as it is known (numberedPriorities in
+ * xor-order.ts).
  */
 
 import type { XorNetwork } from '../xor-chain.ts'
